@@ -1,0 +1,93 @@
+import { type BrokerOptions, Errors, MetricReporters } from "moleculer";
+import { pino } from "pino";
+import pretty from "pino-pretty";
+import type { ProcessConfig } from "./services/common/broker-config.ts";
+import { natsState } from "./services/common/nats.ts";
+
+/** A node that was silent for so long is no longer called. */
+const HEARTBEAT_INTERVAL_SECONDS = 1;
+const HEARTBEAT_TIMEOUT_SECONDS = 3;
+/** No call is ever without an end; the gateway gives each request less. */
+const REQUEST_TIMEOUT_MS = 15_000;
+
+/** How each process's broker is set up, so that nothing hangs and nothing gets lost in silence. */
+export function brokerOptions(
+  nodeID: string,
+  config: ProcessConfig,
+  reporter: MetricReporters.Base,
+): BrokerOptions {
+  return {
+    nodeID,
+    namespace: config.namespace,
+    logger: { type: "Pino", options: { level: logLevels(config), pino: pinoOptions(config) } },
+    ...(config.natsUrl && { transporter: natsTransporter(nodeID, config.natsUrl) }),
+    // JSON, so contracts hold only what JSON can say; measured the fastest of Moleculer's serializers.
+    serializer: "JSON",
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    maxCallLevel: 10,
+    heartbeatInterval: HEARTBEAT_INTERVAL_SECONDS,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_SECONDS,
+    // Without it, a stopping service would be closed under its requests.
+    tracking: { enabled: true, shutdownTimeout: config.shutdownTimeoutSeconds * 1000 },
+    registry: { strategy: "RoundRobin", preferLocal: true, stopDelay: 100 },
+    transit: { maxQueueSize: 50_000, serviceChangedDebounceTime: 20 } as never,
+    // Contracts validate, in `implement`.
+    validator: false,
+    cacher: false,
+    metrics: { enabled: true, collectProcessMetrics: false, reporter: reporter as never },
+    tracing: false,
+    // `main.ts` handles signals, in the right order.
+    skipProcessEventRegistration: true,
+    internalServices: true,
+    errorRegenerator: new StacklessErrors(),
+    middlewares: [natsState],
+  };
+}
+
+/** Errors cross the wire without their stacks: those are for the log of the process where they arose. */
+class StacklessErrors extends Errors.Regenerator {
+  override extractPlainError(error: Error): Errors.PlainMoleculerError {
+    const { stack: _, ...plain } = super.extractPlainError(error);
+    return plain as Errors.PlainMoleculerError;
+  }
+}
+
+/** The option `url` is not used: Moleculer would drop its `tls://` and not decode its password. */
+function natsTransporter(name: string, urls: readonly string[]): NonNullable<BrokerOptions["transporter"]> {
+  const [first] = urls.map((url) => new URL(url)) as [URL];
+  return {
+    type: "NATS",
+    options: {
+      servers: urls.map((url) => new URL(url).host),
+      name,
+      ...(first.username && { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }),
+      ...(first.protocol === "tls:" && { tls: {} }),
+      timeout: 5_000,
+      // A half-open socket is noticed in some seconds rather than in minutes.
+      pingInterval: 2_000,
+      maxPingOut: 2,
+      reconnectTimeWait: 250,
+      reconnectJitter: 100,
+    },
+  };
+}
+
+/** Moleculer's own start-up lines say nothing that ours do not. */
+function logLevels({ logLevel }: ProcessConfig) {
+  const ours = { PROCESS: logLevel, GATEWAY: logLevel, AUTH: logLevel, USERS: logLevel, PORTFOLIOS: logLevel };
+  return logLevel === "info" ? { ...ours, "**": "warn" as const } : logLevel;
+}
+
+function pinoOptions({ logLevel, logFormat }: ProcessConfig) {
+  const isPretty = logFormat === "pretty" || (logFormat === undefined && process.stdout.isTTY);
+  return {
+    options: {
+      level: logLevel,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label: string) => ({ level: label }) },
+      // A credential that somebody passes to the log by mistake stays out of it.
+      redact: ["*.authorization", "*.token", "*.password", "*.headers"],
+    },
+    destination: isPretty ? pretty({ sync: true, ignore: "pid,hostname,nodeID,ns,ver" }) : pino.destination({ fd: 1, sync: false }),
+  };
+}

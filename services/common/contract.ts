@@ -1,0 +1,109 @@
+import type { z } from "zod";
+import type { ProblemCode } from "./problem.ts";
+import type { Scope } from "./principal.ts";
+
+export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** `GET /v1/portfolios/{id}`: each name in braces is a parameter of the action. */
+export type HttpRoute = `${HttpMethod} /${string}`;
+
+/** What an action that any signed-in user's request may reach, or only other services (`internal`), is made of. */
+export interface ActionEntry {
+  /** One sentence, for the OpenAPI document. */
+  readonly summary: string;
+  /** What the caller's token must allow; `internal`: other services only, and never over HTTP. */
+  readonly scope: Scope | "internal";
+  /** The first route is the canonical one; the others are aliases. Without a route nothing outside reaches it. */
+  readonly http?: HttpRoute | readonly HttpRoute[];
+  /** Status of success over HTTP; 200 unless stated. 204 goes with a null result. */
+  readonly status?: 200 | 201 | 202 | 204;
+  /** The Location header of a 201; names in braces are members of the result. */
+  readonly location?: `/${string}`;
+  /** The If-Match header may be sent; it arrives as the parameter `if_match`, a version. */
+  readonly ifMatch?: boolean;
+  /** Strict: unknown members are refused, at the gateway and again in the service. */
+  readonly params: z.ZodObject;
+  readonly result: z.ZodType;
+  /** What the action itself may answer with, beside what any action may (validation, access, unavailability). */
+  readonly problems?: readonly ProblemCode[];
+}
+
+export type ActionEntries = Readonly<Record<string, ActionEntry>>;
+export type EventEntries = Readonly<Record<string, z.ZodType>>;
+
+/** A service's public face: its actions and events under its name. */
+export interface Contract<
+  Name extends string = string,
+  Actions extends ActionEntries = ActionEntries,
+  Events extends EventEntries = EventEntries,
+> {
+  readonly name: Name;
+  readonly actions: Actions;
+  readonly events: Events;
+}
+
+/**
+ * States a service's contract. From each entry come the validation, the types of handler and callers, the gateway's
+ * route, the OpenAPI document and the list of problems it may answer with.
+ * @throws when an entry contradicts itself: the contract is wrong, so nothing should start.
+ */
+export function contract<
+  const Name extends string,
+  const Actions extends ActionEntries,
+  const Events extends EventEntries = Record<never, never>,
+>(name: Name, actions: Actions, events: Events = {} as Events): Contract<Name, Actions, Events> {
+  for (const [action, entry] of Object.entries(actions)) {
+    const fault = faultOf(entry);
+    if (fault) throw new Error(`Contract ${name}.${action}: ${fault}`);
+  }
+  for (const event of Object.keys(events)) {
+    if (!event.startsWith(`${name}.`)) throw new Error(`Contract ${name}: event ${event} must start with "${name}."`);
+  }
+  return { name, actions, events };
+}
+
+/** The routes of an entry, the canonical one first. */
+export function routesOf(entry: ActionEntry): readonly HttpRoute[] {
+  if (entry.http === undefined) return [];
+  return typeof entry.http === "string" ? [entry.http] : entry.http;
+}
+
+/** The names in braces of a path, in order. */
+export function pathParameters(path: string): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string);
+}
+
+function faultOf(entry: ActionEntry): string | undefined {
+  const members = Object.keys(entry.params.shape);
+  const routes = routesOf(entry);
+  if (entry.scope === "internal" && routes.length > 0) return "an internal action has no route";
+  for (const route of routes) {
+    const missing = pathParameters(route).find((name) => !members.includes(name));
+    if (missing) return `route ${route} names ${missing}, which is no parameter`;
+  }
+  if (entry.ifMatch && !members.includes("if_match")) return "ifMatch needs the parameter if_match";
+  if (entry.status === 201 && !entry.location) return "a 201 needs a location";
+  return undefined;
+}
+
+/** `portfolios.list`, … : the full names of a contract's actions. */
+export type ActionName<C extends Contract> = C extends Contract
+  ? `${C["name"]}.${keyof C["actions"] & string}`
+  : never;
+
+type EntryOf<C extends Contract, Name extends string> = C extends Contract
+  ? Name extends `${C["name"]}.${infer Action extends keyof C["actions"] & string}`
+    ? C["actions"][Action]
+    : never
+  : never;
+
+/** The parameters that a caller of the action gives. */
+export type ParamsOf<C extends Contract, Name extends ActionName<C>> = z.input<EntryOf<C, Name>["params"]>;
+/** What the action answers. */
+export type ResultOf<C extends Contract, Name extends ActionName<C>> = z.output<EntryOf<C, Name>["result"]>;
+
+/** Calls an action of one of the contracts, with its parameters and its result typed. */
+export type Call<C extends Contract> = <Name extends ActionName<C>>(
+  action: Name,
+  params: ParamsOf<C, Name>,
+) => Promise<ResultOf<C, Name>>;

@@ -1,0 +1,138 @@
+import type { Context, ServiceSchema } from "moleculer";
+import type { z } from "zod";
+import type { ActionEntry, Call, Contract } from "./contract.ts";
+import { actionTimer } from "./metrics.ts";
+import { Principal } from "./principal.ts";
+import { isProblem, type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
+import { parseMembers } from "./validation.ts";
+
+/** What a handler is given: checked parameters, who asks, and typed ways to answer and to ask others. */
+export interface ActionContext<Entry extends ActionEntry, Uses extends Contract> {
+  readonly params: z.output<Entry["params"]>;
+  /** Whose request it is; undefined in internal actions, which no user's token reaches. */
+  readonly principal: Entry["scope"] extends "internal" ? undefined : Principal;
+  /** Calls an action of a contract that the service `uses`; the remaining time and the request id go along. */
+  readonly call: Call<Uses>;
+  /** Makes a problem that the contract declares for this action. */
+  readonly problem: (code: DeclaredProblem<Entry>, data?: ProblemData) => Error;
+  readonly requestId: string;
+  /** What is left of the caller's time, in milliseconds; at least 0. */
+  readonly remainingMs: () => number;
+}
+
+type DeclaredProblem<Entry extends ActionEntry> = Entry["problems"] extends readonly (infer Code)[] ? Code : never;
+
+export type Handlers<C extends Contract, Uses extends Contract> = {
+  readonly [Action in keyof C["actions"]]: (
+    context: ActionContext<C["actions"][Action], Uses>,
+  ) => Promise<z.input<C["actions"][Action]["result"]>>;
+};
+
+export interface Implementation<C extends Contract, Uses extends Contract> {
+  readonly contract: C;
+  /** The contracts whose actions the handlers call. */
+  readonly uses?: readonly Uses[];
+  readonly handlers: Handlers<C, Uses>;
+  /** The problem behind an error of what the service stands on, if it knows it. */
+  readonly problemBehind?: (error: unknown) => ProblemCode | undefined;
+}
+
+/** What any action may answer with, whatever its entry declares. */
+const commonProblems: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  "VALIDATION_FAILED",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "POOL_EXHAUSTED",
+  "DATABASE_UNAVAILABLE",
+  "SERVICE_UNAVAILABLE",
+  "ISSUER_UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+]);
+
+/**
+ * Makes the Moleculer service of a contract. Around each handler, in this order: parameters and principal are checked
+ * (also for calls that did not come through the gateway), the call is timed, and what is thrown becomes a problem.
+ * The casts between our types and Moleculer's are here and nowhere else.
+ */
+export function implement<const C extends Contract, const Uses extends Contract = never>(
+  implementation: Implementation<C, Uses>,
+): ServiceSchema {
+  const { contract, handlers } = implementation;
+  const actions: Record<string, unknown> = {};
+  for (const [action, entry] of Object.entries(contract.actions)) {
+    const handler = handlers[action as keyof C["actions"]] as unknown as Handler;
+    actions[action] = {
+      visibility: "public",
+      handler: guarded(`${contract.name}.${action}`, entry, handler, implementation.problemBehind),
+    };
+  }
+  return { name: contract.name, actions } as unknown as ServiceSchema;
+}
+
+type Handler = (context: ActionContext<ActionEntry, Contract>) => Promise<unknown>;
+type Wire = Context<Record<string, unknown>, { principal?: unknown }>;
+
+function guarded(
+  name: string,
+  entry: ActionEntry,
+  handler: Handler,
+  problemBehind: Implementation<Contract, Contract>["problemBehind"],
+) {
+  const timer = actionTimer(name);
+  return async (wire: Wire): Promise<unknown> => {
+    const startedAt = performance.now();
+    try {
+      const result = await handler(contextOf(wire, entry));
+      timer.succeeded(startedAt);
+      return result;
+    } catch (error) {
+      const thrown = asProblem(error, problemBehind);
+      const { code } = problemOf(thrown);
+      if (!commonProblems.has(code) && !entry.problems?.includes(code)) {
+        wire.broker.logger.error({ action: name, requestId: wire.requestID, err: error }, "Unexpected error.");
+      }
+      timer.failed(startedAt, code);
+      throw thrown;
+    } finally {
+      // The caller knows its own meta; sending it back would cost a copy per hop.
+      if (wire.nodeID !== wire.broker.nodeID) wire.meta = {};
+    }
+  };
+}
+
+function contextOf(wire: Wire, entry: ActionEntry): ActionContext<ActionEntry, Contract> {
+  const params = parseMembers(entry.params, wire.params);
+  return {
+    params,
+    principal: authorize(wire.meta.principal, entry) as never,
+    call: ((action: string, callParams: object) => wire.call(action, callParams)) as Call<Contract>,
+    problem: problem as (code: never, data?: ProblemData) => Error,
+    requestId: wire.requestID ?? wire.id,
+    remainingMs: () => remainingMsOf(wire),
+  };
+}
+
+/** The principal, if it may do this: well formed, not expired, and with the entry's scope. */
+function authorize(candidate: unknown, entry: ActionEntry): Principal | undefined {
+  if (entry.scope === "internal") return undefined;
+  const checked = Principal.safeParse(candidate);
+  if (!checked.success || checked.data.expiresAt * 1000 <= Date.now()) throw problem("UNAUTHENTICATED");
+  const { scopes } = checked.data;
+  if (scopes !== "all" && !scopes.includes(entry.scope)) throw problem("FORBIDDEN");
+  return checked.data;
+}
+
+function remainingMsOf(wire: Wire): number {
+  const { timeout } = wire.options as { timeout?: number | null };
+  const startTime = (wire as unknown as { startHrTime: [number, number] | null }).startHrTime;
+  if (!timeout || !startTime) return Number.POSITIVE_INFINITY;
+  const [seconds, nanoseconds] = process.hrtime(startTime);
+  return Math.max(0, timeout - seconds * 1e3 - nanoseconds / 1e6);
+}
+
+/** Internals stay in this process: what is no problem of the table leaves it as INTERNAL_ERROR. */
+function asProblem(error: unknown, problemBehind: Implementation<Contract, Contract>["problemBehind"]): unknown {
+  const code = problemBehind?.(error);
+  if (code) return problem(code);
+  return isProblem(error, "INTERNAL_ERROR") ? problem("INTERNAL_ERROR") : error;
+}

@@ -1,0 +1,96 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { MetricReporters, type ServiceSchema } from "moleculer";
+import prometheus from "moleculer-prometheus";
+import type { Metric, Registry } from "prom-client";
+import { collectDatabaseMetrics, databaseMetrics } from "./database/pool-metrics.ts";
+import { requestMetrics } from "./metrics.ts";
+import type { Unreadiness } from "./service.ts";
+
+/** What Moleculer counts of the broker itself; calls have their own metrics, in seconds (`metrics.ts`). */
+const BROKER_METRICS = ["moleculer.transit.**", "moleculer.transporter.**", "moleculer.broker.**", "moleculer.registry.**"];
+
+/** Moleculer's Prometheus reporter without its own port: its text is part of the process's one page. */
+export class BrokerMetrics extends MetricReporters.Prometheus {
+  constructor() {
+    // The number of pending requests is added up again at each look, which makes it meaningless.
+    super({ includes: BROKER_METRICS, excludes: ["moleculer.transit.requests.active"] });
+  }
+
+  override init(registry: Parameters<MetricReporters.Base["init"]>[0]): void {
+    MetricReporters.Base.prototype.init.call(this, registry);
+    const labels = (this.opts as { defaultLabels: (registry: unknown) => object }).defaultLabels;
+    Object.assign(this, { defaultLabels: labels.call(this, registry) });
+  }
+
+  override stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  text(): string {
+    return (this as unknown as { generatePrometheusResponse(): string }).generatePrometheusResponse();
+  }
+}
+
+export interface MonitoringOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The names of the services that this process runs. */
+  readonly services: readonly string[];
+  readonly brokerMetrics: BrokerMetrics;
+  readonly unreadiness: Unreadiness;
+  /** The port could not be opened. */
+  readonly failed: (error: Error) => void;
+}
+
+/** The parts of moleculer-prometheus that are used here; it ships no types. */
+interface Prometheus {
+  readonly register: Registry;
+  readonly client: { contentType: string };
+  readonly server: {
+    server: Server;
+    listen: (port: number, host?: string) => Promise<void>;
+    get: (path: string, handler: (request: unknown, response: ServerResponse) => void) => void;
+  };
+}
+
+/** The process's own page on its own port: /metrics for Prometheus, /health and /ready for whoever runs it. */
+export function monitoringService(options: MonitoringOptions): ServiceSchema {
+  const schema = {
+    name: "monitoring",
+    mixins: [prometheus],
+    settings: {
+      port: options.port,
+      // They listen to events that Moleculer 0.15 no longer sends, and would stay empty.
+      metrics: { moleculer_req_total: null, moleculer_req_errors_total: null, moleculer_req_duration_ms: null },
+    },
+    created(this: Prometheus) {
+      const { server } = this;
+      server.server = createServer().on("error", options.failed);
+      const listen = server.listen.bind(server);
+      server.listen = (port) => listen(port, options.host);
+    },
+    started(this: Prometheus) {
+      for (const metric of [...requestMetrics, ...databaseMetrics]) this.register.registerMetric(metric as Metric);
+      this.server.get("/metrics", (_, response) => {
+        collectDatabaseMetrics();
+        send(response, 200, this.client.contentType, `${this.register.metrics()}\n${options.brokerMetrics.text()}`);
+      });
+      this.server.get("/health", (_, response) => sendJson(response, 200, { status: "ok", services: options.services }));
+      this.server.get("/ready", async (_, response) => {
+        const reason = await options.unreadiness();
+        if (reason === undefined) sendJson(response, 200, { status: "ready", services: options.services });
+        else sendJson(response, 503, { status: "not ready", services: options.services, reason });
+      });
+    },
+  };
+  return schema as unknown as ServiceSchema;
+}
+
+function sendJson(response: ServerResponse, status: number, content: object): void {
+  send(response, status, "application/json; charset=utf-8", JSON.stringify(content));
+}
+
+function send(response: ServerResponse, status: number, type: string, content: string): void {
+  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(content) });
+  response.end(content);
+}

@@ -1,0 +1,85 @@
+import { Errors } from "moleculer";
+
+/** How a problem of one kind is answered. `retryAfterSeconds` becomes the Retry-After header. */
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  readonly retryAfterSeconds?: number;
+}
+
+/**
+ * The closed table of everything that this system answers as a problem (RFC 9457).
+ * The code crosses NATS as the error's `type`; the gateway makes `/problems/<code in kebab case>` of it.
+ */
+export const problemKinds = {
+  MALFORMED_REQUEST: { status: 400, title: "The request is malformed." },
+  MALFORMED_JSON: { status: 400, title: "The body is not valid JSON." },
+  VALIDATION_FAILED: { status: 400, title: "The request has members that are not valid." },
+  UNAUTHENTICATED: { status: 401, title: "A valid access token is required." },
+  FORBIDDEN: { status: 403, title: "The access token does not allow this." },
+  ROUTE_NOT_FOUND: { status: 404, title: "There is nothing at this address." },
+  PORTFOLIO_NOT_FOUND: { status: 404, title: "There is no such portfolio." },
+  METHOD_NOT_ALLOWED: { status: 405, title: "This address does not offer that method." },
+  REQUEST_TIMEOUT: { status: 408, title: "The request took too long to arrive." },
+  PRECONDITION_FAILED: { status: 412, title: "It was changed in the meantime." },
+  PAYLOAD_TOO_LARGE: { status: 413, title: "The body is too large." },
+  URI_TOO_LONG: { status: 414, title: "The address is too long." },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "The body must be application/json." },
+  TARGET_ALLOCATION_NOT_100: { status: 422, title: "The target allocation does not sum up to 100 percent." },
+  HEADERS_TOO_LARGE: { status: 431, title: "The request headers are too large." },
+  INTERNAL_ERROR: { status: 500, title: "Something went wrong on our side." },
+  POOL_EXHAUSTED: { status: 503, title: "All database connections are busy.", retryAfterSeconds: 1 },
+  DATABASE_UNAVAILABLE: { status: 503, title: "The database cannot be reached.", retryAfterSeconds: 2 },
+  SERVICE_UNAVAILABLE: { status: 503, title: "A part of the system cannot be reached.", retryAfterSeconds: 2 },
+  ISSUER_UNAVAILABLE: { status: 503, title: "The token issuer cannot be reached.", retryAfterSeconds: 5 },
+  DEADLINE_EXCEEDED: { status: 503, title: "The request took too long.", retryAfterSeconds: 1 },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof problemKinds;
+
+/** One wrong member: where it is (JSON pointer, RFC 6901) and what is wrong with it. */
+export interface MemberError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** What a problem may carry beside its code. `detail` and `errors` reach the client, so they hold no internals. */
+export interface ProblemData {
+  readonly detail?: string;
+  readonly errors?: readonly MemberError[];
+}
+
+/**
+ * An error that the caller is told about. A plain MoleculerError, because Moleculer rebuilds only its own classes on
+ * the other side of the wire: compare `type`, never `instanceof`.
+ */
+export function problem(code: ProblemCode, data: ProblemData = {}): Errors.MoleculerError {
+  const kind: ProblemKind = problemKinds[code];
+  return new Errors.MoleculerError(kind.title, kind.status, code, data);
+}
+
+/** Moleculer's own errors, in our terms: none of them is the client's fault. */
+const brokerErrors: Readonly<Record<string, ProblemCode>> = {
+  SERVICE_NOT_FOUND: "SERVICE_UNAVAILABLE",
+  SERVICE_NOT_AVAILABLE: "SERVICE_UNAVAILABLE",
+  REQUEST_REJECTED: "SERVICE_UNAVAILABLE",
+  QUEUE_FULL: "SERVICE_UNAVAILABLE",
+  BAD_GATEWAY: "SERVICE_UNAVAILABLE",
+  REQUEST_TIMEOUT: "DEADLINE_EXCEEDED",
+  REQUEST_SKIPPED: "DEADLINE_EXCEEDED",
+};
+
+/** The problem that an error stands for; anything unknown is an INTERNAL_ERROR and tells nothing. */
+export function problemOf(error: unknown): { code: ProblemCode; data: ProblemData } {
+  const { type, data, code } = error as { type?: unknown; data?: ProblemData; code?: unknown };
+  if (typeof type !== "string") return { code: "INTERNAL_ERROR", data: {} };
+  // Moleculer knows REQUEST_TIMEOUT too: its 504 is a deadline, ours (408) a slow client.
+  if (Object.hasOwn(brokerErrors, type) && code !== 408) return { code: brokerErrors[type] as ProblemCode, data: {} };
+  if (Object.hasOwn(problemKinds, type)) return { code: type as ProblemCode, data: data ?? {} };
+  return { code: "INTERNAL_ERROR", data: {} };
+}
+
+/** True for an error that carries this problem code, on whichever node it arose. */
+export function isProblem(error: unknown, code: ProblemCode): boolean {
+  return problemOf(error).code === code;
+}

@@ -1,0 +1,30 @@
+import type { ServiceBroker, ServiceSchema } from "moleculer";
+import type { Environment } from "./config.ts";
+
+/** The process's log. */
+export interface Log {
+  info(...message: readonly unknown[]): void;
+  warn(...message: readonly unknown[]): void;
+  error(...message: readonly unknown[]): void;
+}
+
+/** Says why this process could not serve just now; undefined when it could. */
+export type Unreadiness = () => Promise<string | undefined>;
+
+/** How a process starts a service: first all settings are read, then what it stands on is opened. */
+export interface ServiceModule<Config = unknown> {
+  /** @throws {ConfigurationError} naming each wrong variable. */
+  readonly readConfig: (environment: Environment) => Config;
+  readonly open: (config: Config, log: Log, unreadiness: Unreadiness) => Promise<OpenService>;
+}
+
+/** A service that can be put on a broker. */
+export interface OpenService {
+  readonly schema: ServiceSchema;
+  /** Says why the service could not serve just now; undefined when it could. */
+  readonly unreadiness?: (broker: ServiceBroker) => Promise<string | undefined>;
+  /** Stop is near: tell clients to go elsewhere, while still answering them. */
+  readonly drain?: () => void;
+  /** Lets go of what it stands on, after the process has left the broker. */
+  readonly close?: () => Promise<void>;
+}

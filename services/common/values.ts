@@ -1,0 +1,38 @@
+import { z } from "zod";
+
+/** RFC 9562 UUID, in any version; lower case on the wire. */
+export const Uuid = z.guid().toLowerCase().meta({ format: "uuid", description: "A UUID." });
+
+/** RFC 3339, UTC, milliseconds: `2026-01-31T09:30:00.123Z`. */
+export const Time = z.iso.datetime({ precision: 3 }).meta({ description: "RFC 3339, UTC, with milliseconds." });
+
+/** What people call their things: trimmed, 1 to 120 characters. */
+export const Name = z
+  .string()
+  .trim()
+  .min(1, "must not be empty")
+  .max(120, "must have at most 120 characters")
+  .refine(isStorable, "must not contain NUL or unpaired surrogates")
+  .meta({ description: "Trimmed, 1 to 120 characters." });
+
+/** A version of a resource: grows by one with each change; the ETag is made of it. */
+export const Version = z.int().min(1).meta({ description: "Grows by one with each change." });
+
+/** Existing clients never page, so a page holds as much as a list may have at once. */
+export const MAX_PAGE_SIZE = 500;
+
+/** The parameters of a list: how many, and where to go on (the `cursor` of the page before, from its Link header). */
+export const PageParams = {
+  limit: z.int().min(1).max(MAX_PAGE_SIZE).optional().meta({ description: "Rows per page; 500 unless given." }),
+  cursor: z.string().min(1).max(200).optional().meta({ description: "Where to go on, from the Link header." }),
+};
+
+/** A page of a list. Over HTTP it is the bare array, and `next_cursor` travels in the Link header. */
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.strictObject({ items: z.array(item).max(MAX_PAGE_SIZE), next_cursor: z.string().optional() });
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair, so neither may come in. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}

@@ -1,0 +1,6 @@
+import { auth } from "../auth/contract.ts";
+import { portfolios } from "../portfolios/contract.ts";
+import { users } from "../users/contract.ts";
+
+/** The contracts whose routes the gateway offers, the most used first. */
+export const contracts = [portfolios, users, auth] as const;

@@ -1,0 +1,161 @@
+import { z } from "zod";
+import { type ProblemCode, problemKinds } from "../common/problem.ts";
+import { problemType } from "./problem-response.ts";
+import type { Route } from "./routes.ts";
+
+/** Version of the HTTP API. */
+const API_VERSION = "1.0.0";
+
+/** What any operation may answer with, beside its own problems. */
+const COMMON_PROBLEMS: readonly ProblemCode[] = [
+  "VALIDATION_FAILED",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "SERVICE_UNAVAILABLE",
+  "POOL_EXHAUSTED",
+  "DATABASE_UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+];
+const BODY_PROBLEMS: readonly ProblemCode[] = ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
+
+/** The OpenAPI 3.1 document, made from the contracts. Every path is also served below `/api`. */
+export function openApiDocument(routes: readonly Route[], publicUrl: string | undefined): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of routes) {
+    paths[route.path] ??= {};
+    (paths[route.path] as Record<string, object>)[route.method.toLowerCase()] = operationOf(route, routes);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Crypto Pocket Butler",
+      version: API_VERSION,
+      description: "Portfolios of crypto assets. Errors are problem documents (RFC 9457).",
+    },
+    servers: [{ url: publicUrl ?? "/" }, { url: `${publicUrl ?? ""}/api` }],
+    security: [{ bearer: [] }],
+    paths,
+    components: {
+      securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+      schemas: { Problem: problemSchema() },
+    },
+  };
+}
+
+function operationOf(route: Route, routes: readonly Route[]): object {
+  const { entry, action, method, source, status } = route;
+  const isCanonical = routes.find((other) => other.action === action) === route;
+  const params = z.toJSONSchema(entry.params, { io: "input", target: "draft-2020-12" }) as JsonSchema;
+  const own = Object.entries(params.properties ?? {}).filter(([name]) => !route.reserved.has(name));
+  const required = (params.required ?? []).filter((name) => !route.reserved.has(name));
+  return {
+    operationId: isCanonical ? action : `${action}.${method.toLowerCase()}.${route.path}`,
+    summary: entry.summary,
+    tags: [action.split(".", 1)[0]],
+    parameters: [
+      ...parametersIn("path", route, params),
+      ...(entry.ifMatch ? [ifMatchHeader] : []),
+      ...(source === "query" ? own.map(([name, schema]) => ({ name, in: "query", required: false, schema })) : []),
+    ],
+    ...(source === "body" &&
+      own.length > 0 && {
+        requestBody: {
+          required: required.length > 0,
+          content: {
+            "application/json": {
+              schema: { type: "object", properties: Object.fromEntries(own), required, additionalProperties: false },
+            },
+          },
+        },
+      }),
+    responses: { [String(status)]: successOf(route), ...problemsOf(route) },
+  };
+}
+
+interface JsonSchema {
+  readonly properties?: Readonly<Record<string, object>>;
+  readonly required?: readonly string[];
+}
+
+const ifMatchHeader = {
+  name: "If-Match",
+  in: "header",
+  required: false,
+  description: "The ETag that the change is based on; 412 when it was changed in the meantime.",
+  schema: { type: "string" },
+};
+
+function parametersIn(where: "path", route: Route, params: JsonSchema): object[] {
+  return [...route.reserved]
+    .filter((name) => route.path.includes(`{${name}}`))
+    .map((name) => ({ name, in: where, required: true, schema: params.properties?.[name] ?? {} }));
+}
+
+function successOf({ entry, status, isPage, hasVersion }: Route): object {
+  if (status === 204) return { description: "Done." };
+  const result = isPage ? (entry.result as z.ZodObject<{ items: z.ZodType }>).shape.items : entry.result;
+  return {
+    description: "Success.",
+    ...((isPage || hasVersion || entry.location) && {
+      headers: {
+        ...(isPage && { Link: { description: "The next page, if there is one.", schema: { type: "string" } } }),
+        ...(hasVersion && { ETag: { description: "The resource's version.", schema: { type: "string" } } }),
+        ...(entry.location && { Location: { description: "The new resource.", schema: { type: "string" } } }),
+      },
+    }),
+    content: { "application/json": { schema: z.toJSONSchema(result, { target: "draft-2020-12" }) } },
+  };
+}
+
+/** The problems of a route, by status; one status may stand for several. */
+function problemsOf({ entry, source, method }: Route): Record<string, object> {
+  const codes = new Set<ProblemCode>([
+    ...(entry.problems ?? []),
+    ...COMMON_PROBLEMS,
+    ...(source === "body" && method !== "GET" ? BODY_PROBLEMS : []),
+  ]);
+  const byStatus = Map.groupBy(codes, (code) => problemKinds[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, members]) => [
+      String(status),
+      {
+        description: members.map((code) => problemKinds[code].title).join(" "),
+        content: {
+          "application/problem+json": {
+            schema: { $ref: "#/components/schemas/Problem" },
+            examples: Object.fromEntries(members.map((code) => [code, { value: exampleOf(code) }])),
+          },
+        },
+      },
+    ]),
+  );
+}
+
+function exampleOf(code: ProblemCode): object {
+  const { status, title } = problemKinds[code];
+  return { type: problemType(code), title, status, detail: title, instance: "/v1/…", error: title };
+}
+
+function problemSchema(): object {
+  const text = { type: "string" };
+  return {
+    type: "object",
+    required: ["type", "title", "status", "detail", "instance", "error"],
+    properties: {
+      type: { enum: (Object.keys(problemKinds) as ProblemCode[]).map(problemType) },
+      title: text,
+      status: { type: "integer" },
+      detail: text,
+      instance: text,
+      error: { type: "string", description: "The detail again, for existing clients." },
+      errors: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["pointer", "detail"],
+          properties: { pointer: { type: "string", description: "JSON pointer (RFC 6901)." }, detail: text },
+        },
+      },
+    },
+  };
+}

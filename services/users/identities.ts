@@ -1,0 +1,127 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { ConnectionPool } from "../common/database/pool.ts";
+import type { Identity, Profile } from "./contract.ts";
+
+/** An identity with what its token says. */
+export interface Sighting {
+  readonly identity: Identity;
+  readonly profile: Profile;
+}
+
+interface UserRow {
+  readonly position: string;
+  readonly user_id: string;
+  readonly email: string | null;
+  readonly email_verified: boolean | null;
+  readonly preferred_username: string | null;
+}
+
+const FIND = `
+  select seen.position, u.id as user_id, u.email, u.email_verified, u.preferred_username
+  from unnest($1::text[], $2::text[]) with ordinality as seen (issuer, subject, position)
+  join users.identities i on i.issuer = seen.issuer and i.subject = seen.subject
+  join users.users u on u.id = i.user_id`;
+
+// Who loses a race inserts nothing; the next FIND sees the winner's row. The foreign key is checked at the statement's end.
+const CREATE = `
+  with seen as (
+    select * from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::text[])
+      as seen (issuer, subject, user_id, email, email_verified, preferred_username)
+  ), created as (
+    insert into users.identities (issuer, subject, user_id)
+    select issuer, subject, user_id from seen order by issuer, subject
+    on conflict do nothing
+    returning user_id
+  )
+  insert into users.users (id, email, email_verified, preferred_username)
+  select seen.user_id, email, email_verified, preferred_username from seen join created using (user_id)`;
+
+const FOLLOW_TOKEN = `
+  update users.users u
+  set email = coalesce(seen.email, u.email),
+      email_verified = coalesce(seen.email_verified, u.email_verified),
+      preferred_username = coalesce(seen.preferred_username, u.preferred_username),
+      updated_at = now(), version = version + 1
+  from unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[]) as seen (id, email, email_verified, preferred_username)
+  where u.id = seen.id`;
+
+/**
+ * The user ids of many identities, in their order: found, or created at their first sight. Any number of replicas may
+ * do this at once for the same identity: the primary key decides, and all get the same id.
+ */
+export async function resolveUsers(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<string[]> {
+  const found = await find(pool, sightings);
+  const unknown = sightings.filter((_, position) => !found.has(position));
+  if (unknown.length > 0) {
+    await create(pool, unknown);
+    const again = await find(pool, sightings);
+    for (const [position, row] of again) found.set(position, row);
+  }
+  await followTokens(pool, sightings, found);
+  return sightings.map((_, position) => userAt(found, position).user_id);
+}
+
+async function find(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<Map<number, UserRow>> {
+  const rows = await pool.query<UserRow>({
+    name: "users.identities.find",
+    text: FIND,
+    values: [sightings.map(({ identity }) => identity.issuer), sightings.map(({ identity }) => identity.subject)],
+  });
+  return new Map(rows.map((row) => [Number(row.position) - 1, row]));
+}
+
+async function create(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<void> {
+  const distinct = [...new Map(sightings.map((sighting) => [keyOf(sighting.identity), sighting])).values()];
+  await pool.query({
+    name: "users.identities.create",
+    text: CREATE,
+    values: [
+      distinct.map(({ identity }) => identity.issuer),
+      distinct.map(({ identity }) => identity.subject),
+      distinct.map(() => randomUUIDv7()),
+      distinct.map(({ profile }) => profile.email ?? null),
+      distinct.map(({ profile }) => profile.email_verified ?? null),
+      distinct.map(({ profile }) => profile.preferred_username ?? null),
+    ],
+  });
+}
+
+/** E-mail address and name are the issuer's to say: when a token brings others, they change here. What it leaves out stays. */
+async function followTokens(
+  pool: ConnectionPool,
+  sightings: readonly Sighting[],
+  found: ReadonlyMap<number, UserRow>,
+): Promise<void> {
+  const changed = new Map<string, Profile>();
+  for (const [position, { profile }] of sightings.entries()) {
+    const user = userAt(found, position);
+    if (bringsNews(user, profile)) changed.set(user.user_id, profile);
+  }
+  if (changed.size === 0) return;
+  const profiles = [...changed.values()];
+  await pool.query({
+    name: "users.follow-token",
+    text: FOLLOW_TOKEN,
+    values: [
+      [...changed.keys()],
+      profiles.map(({ email }) => email ?? null),
+      profiles.map(({ email_verified }) => email_verified ?? null),
+      profiles.map(({ preferred_username }) => preferred_username ?? null),
+    ],
+  });
+}
+
+function bringsNews(user: UserRow, profile: Profile): boolean {
+  const claims = ["email", "email_verified", "preferred_username"] as const;
+  return claims.some((claim) => profile[claim] !== undefined && profile[claim] !== user[claim]);
+}
+
+function userAt(found: ReadonlyMap<number, UserRow>, position: number): UserRow {
+  const user = found.get(position);
+  if (!user) throw new Error("An identity was neither found nor created.");
+  return user;
+}
+
+function keyOf({ issuer, subject }: Identity): string {
+  return JSON.stringify([issuer, subject]);
+}
