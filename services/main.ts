@@ -5,15 +5,15 @@ import { brokerOptions } from "../moleculer.config.ts";
 import auth from "./auth/auth.service.ts";
 import { type ProcessConfig, readProcessConfig } from "./common/broker-config.ts";
 import { ConfigurationError, environment } from "./common/config.ts";
-import { BrokerMetrics, monitoringService } from "./common/monitoring.ts";
+import { monitoringService } from "./common/monitoring.ts";
 import { natsUnreadiness } from "./common/nats.ts";
-import type { OpenService, ServiceModule } from "./common/service.ts";
+import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
 import { stopInOrder } from "./common/stop.ts";
 import gateway from "./gateway/gateway.service.ts";
 import portfolios from "./portfolios/portfolios.service.ts";
 import users from "./users/users.service.ts";
 
-const modules: Readonly<Record<string, ServiceModule>> = { gateway, auth, users, portfolios } as never;
+const modules: Readonly<Record<string, ServiceModule>> = { gateway, auth, users, portfolios };
 
 const HELP = `Runs one or several services in this process.
 
@@ -34,16 +34,16 @@ function readConfiguration(names: readonly string[]) {
     }
   }
   const process = attempt(() => readProcessConfig(environment));
-  const services = names.map((name) => attempt(() => (modules[name] as ServiceModule).readConfig(environment)));
-  if (faults.length > 0) throw new ConfigurationError([...new Set(faults.flatMap((fault) => fault.split("\n")))].join("\n"));
-  return { process: process as ProcessConfig, services };
+  const steps = names.map((name) => attempt(() => (modules[name] as ServiceModule)(environment)));
+  if (faults.length > 0)
+    throw new ConfigurationError([...new Set(faults.flatMap((fault) => fault.split("\n")))].join("\n"));
+  return { process: process as ProcessConfig, steps: steps as OpenStep[] };
 }
 
 async function run(names: readonly string[]): Promise<void> {
   const config = readConfiguration(names);
   const nodeID = `${names.join("-")}-${hostname()}-${process.pid}`;
-  const brokerMetrics = new BrokerMetrics();
-  const broker = new ServiceBroker(brokerOptions(nodeID, config.process, brokerMetrics));
+  const broker = new ServiceBroker(brokerOptions(nodeID, config.process));
   const log = broker.getLogger("process");
   const transporter = config.process.natsUrl ? "NATS" : "the local bus of this process";
   log.info(`Moleculer runtime: ${names.join(", ")} as replica ${nodeID}, transporter ${transporter}`);
@@ -53,21 +53,22 @@ async function run(names: readonly string[]): Promise<void> {
   async function unreadiness(): Promise<string | undefined> {
     if (state.stopping) return "stopping";
     if (!state.started) return "starting";
-    const reasons = await Promise.all([natsUnreadiness(broker), ...opened.map((service) => service.unreadiness?.(broker))]);
+    const reasons = await Promise.all([
+      natsUnreadiness(broker),
+      ...opened.map((service) => service.unreadiness?.(broker)),
+    ]);
     return reasons.find((reason) => reason !== undefined);
   }
   stopInOrder({ broker, opened, state, config: config.process, log });
 
-  for (const [index, name] of names.entries()) {
-    const module = modules[name] as ServiceModule;
-    opened.push(await module.open(config.services[index], broker.getLogger(name), unreadiness));
+  for (const [index, open] of config.steps.entries()) {
+    opened.push(await open(broker.getLogger(names[index] as string), unreadiness));
   }
   broker.createService(
     monitoringService({
       host: config.process.metricsHost,
       port: config.process.metricsPort,
       services: names,
-      brokerMetrics,
       unreadiness,
       failed: (error) => die(`METRICS_PORT ${config.process.metricsPort} cannot be opened: ${error.message}`),
     }),
@@ -85,12 +86,18 @@ function die(message: string): never {
 }
 
 function servicesAsked(): string[] {
-  const { values, positionals } = parseArgs({ options: { help: { type: "boolean", short: "h" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { help: { type: "boolean", short: "h" } },
+    allowPositionals: true,
+  });
   if (values.help) {
     process.stdout.write(`${HELP}\n`);
     process.exit(0);
   }
-  const names = positionals.length > 0 ? positionals : (environment["SERVICES"]?.split(",").map((name) => name.trim()) ?? []);
+  const names =
+    positionals.length > 0
+      ? positionals
+      : (environment.SERVICES?.split(",").map((name) => name.trim()) ?? []);
   if (names.length === 0) die(HELP);
   const unknown = names.find((name) => !Object.hasOwn(modules, name));
   if (unknown !== undefined) die(`There is no service "${unknown}".\n\n${HELP}`);

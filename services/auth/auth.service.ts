@@ -2,15 +2,15 @@ import { implement } from "../common/implement.ts";
 import { problem } from "../common/problem.ts";
 import type { ServiceModule } from "../common/service.ts";
 import { users } from "../users/contract.ts";
-import { type AuthConfig, readAuthConfig } from "./config.ts";
+import { readAuthConfig } from "./config.ts";
 import { auth } from "./contract.ts";
 import { TokenRefused, tokenVerifier } from "./verify.ts";
 
 /** Turns access tokens into principals. */
-const service: ServiceModule<AuthConfig> = {
-  readConfig: readAuthConfig,
+const service: ServiceModule = (environment) => {
+  const config = readAuthConfig(environment);
 
-  async open(config, log) {
+  return async (log) => {
     const verify = tokenVerifier(config);
 
     const schema = implement({
@@ -26,11 +26,18 @@ const service: ServiceModule<AuthConfig> = {
           const { iss: issuer, sub: subject, exp: expiresAt, realm_access, ...profile } = claims;
           const { iat: _, ...named } = profile;
           const { user_id: userId } = await call("users.resolve", { issuer, subject, profile: named });
-          return { userId, subject, issuer, roles: realm_access?.roles ?? [], scopes: "all" as const, expiresAt };
+          return {
+            userId,
+            subject,
+            issuer,
+            roles: realm_access?.roles ?? [],
+            scopes: "all" as const,
+            expiresAt,
+          };
         },
       },
     });
     return { schema };
-  },
+  };
 };
 export default service;

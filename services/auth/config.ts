@@ -16,9 +16,17 @@ const issuerList = z
   .optional();
 
 export const authVariables = {
-  issuers: variable("OIDC_ISSUER", issuerList, "Issuers of accepted tokens, comma separated, as their `iss` says."),
+  issuers: variable(
+    "OIDC_ISSUER",
+    issuerList,
+    "Issuers of accepted tokens, comma separated, as their `iss` says.",
+  ),
   audience: variable("OIDC_AUDIENCE", text("").optional(), "What a token's `aud` must contain."),
-  keycloakServer: variable("KEYCLOAK_SERVER", url("https", "http").optional(), "Instead: a Keycloak server's URL,"),
+  keycloakServer: variable(
+    "KEYCLOAK_SERVER",
+    url("https", "http").optional(),
+    "Instead: a Keycloak server's URL,",
+  ),
   keycloakRealm: variable("KEYCLOAK_REALM", text("myrealm"), "its realm,"),
   keycloakAudience: variable("KEYCLOAK_AUDIENCE", text("account"), "and the audience of its tokens."),
   maxTokenLifetimeSeconds: variable(
@@ -60,7 +68,9 @@ function trustedIssuers(settings: {
     return issuers.map((issuer) => ({ issuer, audience }));
   }
   if (!keycloakServer) {
-    throw new ConfigurationError("OIDC_ISSUER (with OIDC_AUDIENCE) or KEYCLOAK_SERVER must be set: who issues the tokens?");
+    throw new ConfigurationError(
+      "OIDC_ISSUER (with OIDC_AUDIENCE) or KEYCLOAK_SERVER must be set: who issues the tokens?",
+    );
   }
   const issuer = `${keycloakServer.replace(/\/+$/, "")}/realms/${encodeURIComponent(keycloakRealm)}`;
   return [{ issuer, audience: keycloakAudience }];

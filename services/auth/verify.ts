@@ -18,7 +18,10 @@ const Claims = z.object({
   email: z.string().min(1).max(320).optional().catch(undefined),
   email_verified: z.boolean().optional().catch(undefined),
   preferred_username: z.string().min(1).max(255).optional().catch(undefined),
-  realm_access: z.object({ roles: z.array(z.string().max(100)).max(MAX_ROLES) }).optional().catch(undefined),
+  realm_access: z
+    .object({ roles: z.array(z.string().max(100)).max(MAX_ROLES) })
+    .optional()
+    .catch(undefined),
 });
 export type Claims = z.infer<typeof Claims>;
 
@@ -67,13 +70,14 @@ function issuerOf(token: string): string {
 function checkProfile({ typ }: ProtectedHeaderParameters, payload: JWTPayload): void {
   const type = typ?.toLowerCase().replace(/^application\//, "");
   if (type === "at+jwt") return;
-  if (type === "jwt" && payload["typ"] === "Bearer") return;
+  if (type === "jwt" && payload.typ === "Bearer") return;
   throw new TokenRefused("not an access token");
 }
 
 function checkedClaims(payload: JWTPayload, maxLifetimeSeconds: number): Claims {
   const claims = Claims.safeParse(payload);
-  if (!claims.success) throw new TokenRefused(`claim ${claims.error.issues[0]?.path.join(".")} is missing or malformed`);
+  if (!claims.success)
+    throw new TokenRefused(`claim ${claims.error.issues[0]?.path.join(".")} is missing or malformed`);
   const { iat, exp } = claims.data;
   if (iat > Date.now() / 1000 + LEEWAY_SECONDS) throw new TokenRefused("issued in the future");
   if (exp - iat > maxLifetimeSeconds) throw new TokenRefused("valid for too long");

@@ -14,7 +14,12 @@ export const processVariables = {
   metricsHost: variable("METRICS_HOST", text("0.0.0.0"), "Address that they listen on."),
   logLevel: variable(
     "LOG_LEVEL",
-    z.enum(["fatal", "error", "warn", "info", "debug", "trace"], "must be fatal, error, warn, info, debug or trace").default("info"),
+    z
+      .enum(
+        ["fatal", "error", "warn", "info", "debug", "trace"],
+        "must be fatal, error, warn, info, debug or trace",
+      )
+      .default("info"),
     "The least that is logged.",
   ),
   logFormat: variable(
@@ -27,7 +32,11 @@ export const processVariables = {
     wholeNumber(0, 300),
     "Between 'not ready' and the drain, so that load balancers notice (Kubernetes: 10).",
   ),
-  shutdownTimeoutSeconds: variable("SHUTDOWN_TIMEOUT_SECS", wholeNumber(20, 300), "For the requests in flight to end."),
+  shutdownTimeoutSeconds: variable(
+    "SHUTDOWN_TIMEOUT_SECS",
+    wholeNumber(20, 300),
+    "For the requests in flight to end.",
+  ),
 } as const;
 
 export type ProcessConfig = ReturnType<typeof readProcessConfig>;

@@ -115,7 +115,10 @@ export function url(...schemes: readonly string[]) {
   const must = `must be a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`;
   return z
     .string(must)
-    .refine((value) => schemes.some((scheme) => value.startsWith(`${scheme}://`)) && URL.canParse(value), must);
+    .refine(
+      (value) => schemes.some((scheme) => value.startsWith(`${scheme}://`)) && URL.canParse(value),
+      must,
+    );
 }
 
 /** Text as it is; `fallback` when absent. */

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { ProblemCode } from "./problem.ts";
 import type { Scope } from "./principal.ts";
+import type { ProblemCode } from "./problem.ts";
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -57,7 +57,8 @@ export function contract<
     if (fault) throw new Error(`Contract ${name}.${action}: ${fault}`);
   }
   for (const event of Object.keys(events)) {
-    if (!event.startsWith(`${name}.`)) throw new Error(`Contract ${name}: event ${event} must start with "${name}."`);
+    if (!event.startsWith(`${name}.`))
+      throw new Error(`Contract ${name}: event ${event} must start with "${name}."`);
   }
   return { name, actions, events };
 }

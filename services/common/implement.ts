@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { ActionEntry, Call, Contract } from "./contract.ts";
 import { actionTimer } from "./metrics.ts";
 import { Principal } from "./principal.ts";
-import { isProblem, type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
+import { type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
 import { parseMembers } from "./validation.ts";
 
 /** What a handler is given: checked parameters, who asks, and typed ways to answer and to ask others. */
@@ -20,7 +20,9 @@ export interface ActionContext<Entry extends ActionEntry, Uses extends Contract>
   readonly remainingMs: () => number;
 }
 
-type DeclaredProblem<Entry extends ActionEntry> = Entry["problems"] extends readonly (infer Code)[] ? Code : never;
+type DeclaredProblem<Entry extends ActionEntry> = Entry["problems"] extends readonly (infer Code)[]
+  ? Code
+  : never;
 
 export type Handlers<C extends Contract, Uses extends Contract> = {
   readonly [Action in keyof C["actions"]]: (
@@ -89,7 +91,10 @@ function guarded(
       const thrown = asProblem(error, problemBehind);
       const { code } = problemOf(thrown);
       if (!commonProblems.has(code) && !entry.problems?.includes(code)) {
-        wire.broker.logger.error({ action: name, requestId: wire.requestID, err: error }, "Unexpected error.");
+        wire.broker.logger.error(
+          { action: name, requestId: wire.requestID, err: error },
+          "Unexpected error.",
+        );
       }
       timer.failed(startedAt, code);
       throw thrown;
@@ -130,9 +135,12 @@ function remainingMsOf(wire: Wire): number {
   return Math.max(0, timeout - seconds * 1e3 - nanoseconds / 1e6);
 }
 
-/** Internals stay in this process: what is no problem of the table leaves it as INTERNAL_ERROR. */
-function asProblem(error: unknown, problemBehind: Implementation<Contract, Contract>["problemBehind"]): unknown {
-  const code = problemBehind?.(error);
-  if (code) return problem(code);
-  return isProblem(error, "INTERNAL_ERROR") ? problem("INTERNAL_ERROR") : error;
+/** Internals stay in this process: a problem leaves it newly made, and anything else as INTERNAL_ERROR. */
+function asProblem(
+  error: unknown,
+  problemBehind: Implementation<Contract, Contract>["problemBehind"],
+): Error {
+  const { code, data } = problemOf(error);
+  if (code !== "INTERNAL_ERROR") return problem(code, data);
+  return problem(problemBehind?.(error) ?? "INTERNAL_ERROR");
 }

@@ -1,42 +1,17 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
-import { MetricReporters, type ServiceSchema } from "moleculer";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
 import prometheus from "moleculer-prometheus";
 import type { Metric, Registry } from "prom-client";
 import { collectDatabaseMetrics, databaseMetrics } from "./database/pool-metrics.ts";
 import { requestMetrics } from "./metrics.ts";
 import type { Unreadiness } from "./service.ts";
-
-/** What Moleculer counts of the broker itself; calls have their own metrics, in seconds (`metrics.ts`). */
-const BROKER_METRICS = ["moleculer.transit.**", "moleculer.transporter.**", "moleculer.broker.**", "moleculer.registry.**"];
-
-/** Moleculer's Prometheus reporter without its own port: its text is part of the process's one page. */
-export class BrokerMetrics extends MetricReporters.Prometheus {
-  constructor() {
-    // The number of pending requests is added up again at each look, which makes it meaningless.
-    super({ includes: BROKER_METRICS, excludes: ["moleculer.transit.requests.active"] });
-  }
-
-  override init(registry: Parameters<MetricReporters.Base["init"]>[0]): void {
-    MetricReporters.Base.prototype.init.call(this, registry);
-    const labels = (this.opts as { defaultLabels: (registry: unknown) => object }).defaultLabels;
-    Object.assign(this, { defaultLabels: labels.call(this, registry) });
-  }
-
-  override stop(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  text(): string {
-    return (this as unknown as { generatePrometheusResponse(): string }).generatePrometheusResponse();
-  }
-}
+import { brokerMetrics, collectBrokerMetrics } from "./transport.ts";
 
 export interface MonitoringOptions {
   readonly host: string;
   readonly port: number;
   /** The names of the services that this process runs. */
   readonly services: readonly string[];
-  readonly brokerMetrics: BrokerMetrics;
   readonly unreadiness: Unreadiness;
   /** The port could not be opened. */
   readonly failed: (error: Error) => void;
@@ -44,6 +19,7 @@ export interface MonitoringOptions {
 
 /** The parts of moleculer-prometheus that are used here; it ships no types. */
 interface Prometheus {
+  readonly broker: ServiceBroker;
   readonly register: Registry;
   readonly client: { contentType: string };
   readonly server: {
@@ -61,7 +37,11 @@ export function monitoringService(options: MonitoringOptions): ServiceSchema {
     settings: {
       port: options.port,
       // They listen to events that Moleculer 0.15 no longer sends, and would stay empty.
-      metrics: { moleculer_req_total: null, moleculer_req_errors_total: null, moleculer_req_duration_ms: null },
+      metrics: {
+        moleculer_req_total: null,
+        moleculer_req_errors_total: null,
+        moleculer_req_duration_ms: null,
+      },
     },
     created(this: Prometheus) {
       const { server } = this;
@@ -70,12 +50,16 @@ export function monitoringService(options: MonitoringOptions): ServiceSchema {
       server.listen = (port) => listen(port, options.host);
     },
     started(this: Prometheus) {
-      for (const metric of [...requestMetrics, ...databaseMetrics]) this.register.registerMetric(metric as Metric);
+      const own = [...requestMetrics, ...databaseMetrics, ...brokerMetrics];
+      for (const metric of own) this.register.registerMetric(metric as Metric);
       this.server.get("/metrics", (_, response) => {
         collectDatabaseMetrics();
-        send(response, 200, this.client.contentType, `${this.register.metrics()}\n${options.brokerMetrics.text()}`);
+        collectBrokerMetrics(this.broker);
+        send(response, 200, this.client.contentType, this.register.metrics());
       });
-      this.server.get("/health", (_, response) => sendJson(response, 200, { status: "ok", services: options.services }));
+      this.server.get("/health", (_, response) =>
+        sendJson(response, 200, { status: "ok", services: options.services }),
+      );
       this.server.get("/ready", async (_, response) => {
         const reason = await options.unreadiness();
         if (reason === undefined) sendJson(response, 200, { status: "ready", services: options.services });

@@ -35,7 +35,9 @@ export const natsState: Middleware = {
       const { client } = transitOf(broker).tx;
       if (!client || client === watched) return;
       watched = client;
-      watch(broker, client).catch((error) => broker.logger.error("The NATS connection is no longer watched.", error));
+      watch(broker, client).catch((error) =>
+        broker.logger.error("The NATS connection is no longer watched.", error),
+      );
     });
   },
 };

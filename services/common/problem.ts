@@ -30,7 +30,11 @@ export const problemKinds = {
   INTERNAL_ERROR: { status: 500, title: "Something went wrong on our side." },
   POOL_EXHAUSTED: { status: 503, title: "All database connections are busy.", retryAfterSeconds: 1 },
   DATABASE_UNAVAILABLE: { status: 503, title: "The database cannot be reached.", retryAfterSeconds: 2 },
-  SERVICE_UNAVAILABLE: { status: 503, title: "A part of the system cannot be reached.", retryAfterSeconds: 2 },
+  SERVICE_UNAVAILABLE: {
+    status: 503,
+    title: "A part of the system cannot be reached.",
+    retryAfterSeconds: 2,
+  },
   ISSUER_UNAVAILABLE: { status: 503, title: "The token issuer cannot be reached.", retryAfterSeconds: 5 },
   DEADLINE_EXCEEDED: { status: 503, title: "The request took too long.", retryAfterSeconds: 1 },
 } as const satisfies Record<string, ProblemKind>;
@@ -74,7 +78,8 @@ export function problemOf(error: unknown): { code: ProblemCode; data: ProblemDat
   const { type, data, code } = error as { type?: unknown; data?: ProblemData; code?: unknown };
   if (typeof type !== "string") return { code: "INTERNAL_ERROR", data: {} };
   // Moleculer knows REQUEST_TIMEOUT too: its 504 is a deadline, ours (408) a slow client.
-  if (Object.hasOwn(brokerErrors, type) && code !== 408) return { code: brokerErrors[type] as ProblemCode, data: {} };
+  if (Object.hasOwn(brokerErrors, type) && code !== 408)
+    return { code: brokerErrors[type] as ProblemCode, data: {} };
   if (Object.hasOwn(problemKinds, type)) return { code: type as ProblemCode, data: data ?? {} };
   return { code: "INTERNAL_ERROR", data: {} };
 }

@@ -11,12 +11,14 @@ export interface Log {
 /** Says why this process could not serve just now; undefined when it could. */
 export type Unreadiness = () => Promise<string | undefined>;
 
-/** How a process starts a service: first all settings are read, then what it stands on is opened. */
-export interface ServiceModule<Config = unknown> {
-  /** @throws {ConfigurationError} naming each wrong variable. */
-  readonly readConfig: (environment: Environment) => Config;
-  readonly open: (config: Config, log: Log, unreadiness: Unreadiness) => Promise<OpenService>;
-}
+/**
+ * How a process starts a service, in two steps: first the settings of all its services are read, then what they stand
+ * on is opened.
+ * @throws {ConfigurationError} naming each wrong variable.
+ */
+export type ServiceModule = (environment: Environment) => OpenStep;
+
+export type OpenStep = (log: Log, unreadiness: Unreadiness) => Promise<OpenService>;
 
 /** A service that can be put on a broker. */
 export interface OpenService {

@@ -22,7 +22,10 @@ function memberErrors(issues: readonly z.core.$ZodIssue[]): { detail: string; er
 
 function errorsOf(issue: z.core.$ZodIssue): MemberError[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ pointer: pointerTo([...issue.path, key]), detail: "is not known here" }));
+    return issue.keys.map((key) => ({
+      pointer: pointerTo([...issue.path, key]),
+      detail: "is not known here",
+    }));
   }
   if (issue.code === "invalid_union" && issue.errors[0]) {
     const closest = issue.errors.reduce((best, branch) => (depthOf(branch) > depthOf(best) ? branch : best));
@@ -43,9 +46,13 @@ function detailOf(issue: z.core.$ZodIssue): string {
     case "invalid_type":
       return issue.input === undefined ? "is required" : `must be ${withArticle(issue.expected)}`;
     case "too_small":
-      return issue.message.startsWith("must") ? issue.message : `must be at least ${sizeOf(issue.minimum, issue.origin)}`;
+      return issue.message.startsWith("must")
+        ? issue.message
+        : `must be at least ${sizeOf(issue.minimum, issue.origin)}`;
     case "too_big":
-      return issue.message.startsWith("must") ? issue.message : `must be at most ${sizeOf(issue.maximum, issue.origin)}`;
+      return issue.message.startsWith("must")
+        ? issue.message
+        : `must be at most ${sizeOf(issue.maximum, issue.origin)}`;
     case "invalid_format":
       return `must be a valid ${issue.format === "guid" ? "UUID" : issue.format}`;
     case "invalid_value":

@@ -4,7 +4,9 @@ import { z } from "zod";
 export const Uuid = z.guid().toLowerCase().meta({ format: "uuid", description: "A UUID." });
 
 /** RFC 3339, UTC, milliseconds: `2026-01-31T09:30:00.123Z`. */
-export const Time = z.iso.datetime({ precision: 3 }).meta({ description: "RFC 3339, UTC, with milliseconds." });
+export const Time = z.iso
+  .datetime({ precision: 3 })
+  .meta({ description: "RFC 3339, UTC, with milliseconds." });
 
 /** What people call their things: trimmed, 1 to 120 characters. */
 export const Name = z
@@ -23,8 +25,18 @@ export const MAX_PAGE_SIZE = 500;
 
 /** The parameters of a list: how many, and where to go on (the `cursor` of the page before, from its Link header). */
 export const PageParams = {
-  limit: z.int().min(1).max(MAX_PAGE_SIZE).optional().meta({ description: "Rows per page; 500 unless given." }),
-  cursor: z.string().min(1).max(200).optional().meta({ description: "Where to go on, from the Link header." }),
+  limit: z
+    .int()
+    .min(1)
+    .max(MAX_PAGE_SIZE)
+    .optional()
+    .meta({ description: "Rows per page; 500 unless given." }),
+  cursor: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({ description: "Where to go on, from the Link header." }),
 };
 
 /** A page of a list. Over HTTP it is the bare array, and `next_cursor` travels in the Link header. */

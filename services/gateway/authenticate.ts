@@ -41,15 +41,12 @@ export function authenticator({ cacheSeconds, ask }: AuthenticateOptions) {
   return {
     /** Who makes a request with this Authorization header. */
     authenticate(header: string | undefined, requestId: string): Principal | Promise<Principal> {
-      const token = tokenOf(header);
-      return principals.get(token) ?? askOnce(token, requestId);
+      if (header === undefined || !BEARER.test(header)) throw problem("UNAUTHENTICATED");
+      const token = header.slice("bearer ".length);
+      const principal = principals.get(token);
+      if (principal) return principal;
+      if (token.length > MAX_TOKEN_LENGTH || !COMPACT_JWS.test(token)) throw problem("UNAUTHENTICATED");
+      return askOnce(token, requestId);
     },
   };
-}
-
-function tokenOf(header: string | undefined): string {
-  if (header === undefined || !BEARER.test(header)) throw problem("UNAUTHENTICATED");
-  const token = header.slice("bearer ".length);
-  if (token.length > MAX_TOKEN_LENGTH || !COMPACT_JWS.test(token)) throw problem("UNAUTHENTICATED");
-  return token;
 }

@@ -1,10 +1,27 @@
-import { type Environment, port, positiveInteger, readSettings, text, url, variable, wholeNumber } from "../common/config.ts";
+import {
+  type Environment,
+  port,
+  positiveInteger,
+  readSettings,
+  text,
+  url,
+  variable,
+  wholeNumber,
+} from "../common/config.ts";
 
 export const gatewayVariables = {
   port: variable("SERVER_PORT", port(3000), "Port of the HTTP API."),
   host: variable("SERVER_HOST", text("0.0.0.0"), "Address that the HTTP API listens on."),
-  publicUrl: variable("API_PUBLIC_URL", url("https", "http").optional(), "First server in the OpenAPI document."),
-  requestTimeoutMs: variable("REQUEST_TIMEOUT_MS", positiveInteger(10_000, 60_000), "A request's whole time, over all hops."),
+  publicUrl: variable(
+    "API_PUBLIC_URL",
+    url("https", "http").optional(),
+    "First server in the OpenAPI document.",
+  ),
+  requestTimeoutMs: variable(
+    "REQUEST_TIMEOUT_MS",
+    positiveInteger(10_000, 60_000),
+    "A request's whole time, over all hops.",
+  ),
   principalCacheSeconds: variable(
     "PRINCIPAL_CACHE_SECS",
     wholeNumber(60, 3600),

@@ -5,7 +5,10 @@ import { dirname, join } from "node:path";
 const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
 const assets: Readonly<Record<string, { readonly type: string; readonly content: Buffer | string }>> = {
-  "swagger-ui.css": { type: "text/css; charset=utf-8", content: readFileSync(join(folder, "swagger-ui.css")) },
+  "swagger-ui.css": {
+    type: "text/css; charset=utf-8",
+    content: readFileSync(join(folder, "swagger-ui.css")),
+  },
   "swagger-ui-bundle.js": {
     type: "text/javascript; charset=utf-8",
     content: readFileSync(join(folder, "swagger-ui-bundle.js")),
@@ -17,7 +20,9 @@ const assets: Readonly<Record<string, { readonly type: string; readonly content:
 };
 
 /** The files that the page of the API's documentation needs, by name. */
-export function docsAsset(name: string): { readonly type: string; readonly content: Buffer | string } | undefined {
+export function docsAsset(
+  name: string,
+): { readonly type: string; readonly content: Buffer | string } | undefined {
   return Object.hasOwn(assets, name) ? assets[name] : undefined;
 }
 

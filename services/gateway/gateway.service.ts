@@ -9,8 +9,8 @@ import { authenticator } from "./authenticate.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
 import { contracts } from "./contracts.ts";
 import { type HandlerDependencies, routeHandler } from "./handle.ts";
-import { type Page, publicPages } from "./public-pages.ts";
 import { sendProblem } from "./problem-response.ts";
+import { type Page, publicPages } from "./public-pages.ts";
 import { type Route, routesOfContracts } from "./routes.ts";
 import { createHttpServer } from "./server.ts";
 import { refuseUnrouted } from "./unrouted.ts";
@@ -40,10 +40,10 @@ const mixin = ApiGateway as unknown as ServiceSchema & { methods: { httpHandler:
  * The only process that clients reach. moleculer-web listens and finds the route; what happens with a request is ours
  * (`handle.ts`).
  */
-const service: ServiceModule<GatewayConfig> = {
-  readConfig: readGatewayConfig,
+const service: ServiceModule = (environment) => {
+  const config = readGatewayConfig(environment);
 
-  async open(config, log, unreadiness) {
+  return async (log, unreadiness) => {
     const routes = routesOfContracts(contracts);
     const pages = publicPages({ routes, publicUrl: config.publicUrl, unreadiness });
     const state = { draining: false };
@@ -71,7 +71,9 @@ const service: ServiceModule<GatewayConfig> = {
           this.server = createHttpServer((request, response) => void this.httpHandler(request, response));
         },
         httpHandler(this: Gateway, request: RoutedRequest, response: ServerResponse) {
-          return prepare(request, response) ? mixin.methods.httpHandler.call(this, request, response) : undefined;
+          return prepare(request, response)
+            ? mixin.methods.httpHandler.call(this, request, response)
+            : undefined;
         },
         send404(request: RoutedRequest, response: ServerResponse) {
           refuseUnrouted([...routes, ...pages], request, response);
@@ -91,7 +93,7 @@ const service: ServiceModule<GatewayConfig> = {
         server?.closeIdleConnections();
       },
     };
-  },
+  };
 };
 export default service;
 
@@ -156,7 +158,13 @@ function dependenciesOf(
         { timeout: config.requestTimeoutMs, requestID },
       ),
   });
-  return { authenticate, call, requestTimeoutMs: config.requestTimeoutMs, isDraining: () => state.draining, log };
+  return {
+    authenticate,
+    call,
+    requestTimeoutMs: config.requestTimeoutMs,
+    isDraining: () => state.draining,
+    log,
+  };
 }
 
 /** Every route as moleculer-web's alias, the most used first, because it tries them in this order. */

@@ -16,7 +16,11 @@ const COMMON_PROBLEMS: readonly ProblemCode[] = [
   "DATABASE_UNAVAILABLE",
   "DEADLINE_EXCEEDED",
 ];
-const BODY_PROBLEMS: readonly ProblemCode[] = ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
+const BODY_PROBLEMS: readonly ProblemCode[] = [
+  "MALFORMED_JSON",
+  "PAYLOAD_TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+];
 
 /** The OpenAPI 3.1 document, made from the contracts. Every path is also served below `/api`. */
 export function openApiDocument(routes: readonly Route[], publicUrl: string | undefined): object {
@@ -55,7 +59,9 @@ function operationOf(route: Route, routes: readonly Route[]): object {
     parameters: [
       ...parametersIn("path", route, params),
       ...(entry.ifMatch ? [ifMatchHeader] : []),
-      ...(source === "query" ? own.map(([name, schema]) => ({ name, in: "query", required: false, schema })) : []),
+      ...(source === "query"
+        ? own.map(([name, schema]) => ({ name, in: "query", required: false, schema }))
+        : []),
     ],
     ...(source === "body" &&
       own.length > 0 && {
@@ -63,7 +69,12 @@ function operationOf(route: Route, routes: readonly Route[]): object {
           required: required.length > 0,
           content: {
             "application/json": {
-              schema: { type: "object", properties: Object.fromEntries(own), required, additionalProperties: false },
+              schema: {
+                type: "object",
+                properties: Object.fromEntries(own),
+                required,
+                additionalProperties: false,
+              },
             },
           },
         },
@@ -98,7 +109,9 @@ function successOf({ entry, status, isPage, hasVersion }: Route): object {
     description: "Success.",
     ...((isPage || hasVersion || entry.location) && {
       headers: {
-        ...(isPage && { Link: { description: "The next page, if there is one.", schema: { type: "string" } } }),
+        ...(isPage && {
+          Link: { description: "The next page, if there is one.", schema: { type: "string" } },
+        }),
         ...(hasVersion && { ETag: { description: "The resource's version.", schema: { type: "string" } } }),
         ...(entry.location && { Location: { description: "The new resource.", schema: { type: "string" } } }),
       },

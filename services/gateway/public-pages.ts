@@ -9,7 +9,10 @@ import type { Route } from "./routes.ts";
 export interface Page {
   readonly method: "GET";
   readonly pattern: string;
-  readonly serve: (response: ServerResponse, parameters: Readonly<Record<string, string>>) => void | Promise<void>;
+  readonly serve: (
+    response: ServerResponse,
+    parameters: Readonly<Record<string, string>>,
+  ) => void | Promise<void>;
 }
 
 export interface PagesOptions {
@@ -23,7 +26,9 @@ const JSON_TYPE = "application/json; charset=utf-8";
 export function publicPages({ routes, publicUrl, unreadiness }: PagesOptions): Page[] {
   const document = JSON.stringify(openApiDocument(routes, publicUrl));
   return [
-    page("/", (response) => send(response, 200, "text/plain; charset=utf-8", "Crypto Pocket Butler API. See /docs.\n")),
+    page("/", (response) =>
+      send(response, 200, "text/plain; charset=utf-8", "Crypto Pocket Butler API. See /docs.\n"),
+    ),
     page("/health", (response) => sendJson(response, 200, { status: "ok", service: "gateway" })),
     page("/ready", async (response) => {
       const reason = await unreadiness();
@@ -43,7 +48,9 @@ export function publicPages({ routes, publicUrl, unreadiness }: PagesOptions): P
   ];
 }
 
-const docsPolicy = { "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'" };
+const docsPolicy = {
+  "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'",
+};
 
 function page(pattern: string, serve: Page["serve"]): Page {
   return { method: "GET", pattern, serve };
@@ -60,7 +67,11 @@ function send(
   content: string | Buffer,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  response.writeHead(status, { "Content-Type": type, "Content-Length": Buffer.byteLength(content), ...headers });
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Content-Length": Buffer.byteLength(content),
+    ...headers,
+  });
   response.end(content);
 }
 

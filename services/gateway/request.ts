@@ -34,8 +34,10 @@ export async function parametersOf(
   response: ServerResponse,
   received: Received,
 ): Promise<Record<string, unknown>> {
-  const sent = route.source === "query" ? queryOf(route, received.query) : await bodyOf(route, request, response);
-  if (route.source === "body" && received.query) throw invalid(unknownMembers([...new URLSearchParams(received.query).keys()]));
+  const sent =
+    route.source === "query" ? queryOf(route, received.query) : await bodyOf(route, request, response);
+  if (route.source === "body" && received.query)
+    throw invalid(unknownMembers([...new URLSearchParams(received.query).keys()]));
   const foreign = Object.keys(sent).filter((name) => route.reserved.has(name));
   if (foreign.length > 0) throw invalid(unknownMembers(foreign));
   const version = route.entry.ifMatch ? versionOf(request.headers["if-match"]) : undefined;
@@ -46,7 +48,8 @@ function queryOf(route: Route, query: string): Record<string, unknown> {
   if (!query) return {};
   const members: Record<string, unknown> = Object.create(null);
   const parameters = [...new URLSearchParams(query)];
-  if (parameters.length > MAX_QUERY_PARAMETERS) throw invalid([{ pointer: "", detail: "has too many parameters" }]);
+  if (parameters.length > MAX_QUERY_PARAMETERS)
+    throw invalid([{ pointer: "", detail: "has too many parameters" }]);
   for (const [name, value] of parameters) {
     if (name in members) throw invalid([{ pointer: `/${name}`, detail: "must be given once" }]);
     members[name] = route.numeric.has(name) && NUMBER.test(value) ? Number(value) : value;
@@ -54,7 +57,11 @@ function queryOf(route: Route, query: string): Record<string, unknown> {
   return { ...members };
 }
 
-async function bodyOf(route: Route, request: IncomingMessage, response: ServerResponse): Promise<Record<string, unknown>> {
+async function bodyOf(
+  route: Route,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Record<string, unknown>> {
   // Existing clients name the content type on every request: without a body it means nothing.
   const isEmpty = request.headers["content-length"] === "0" || !hasBody(request);
   if (isEmpty) {
@@ -114,7 +121,9 @@ function versionOf(header: string | undefined): number | undefined {
 }
 
 function unknownMembers(names: readonly string[]): MemberError[] {
-  return names.slice(0, MAX_QUERY_PARAMETERS).map((name) => ({ pointer: `/${name.slice(0, 100)}`, detail: "is not known here" }));
+  return names
+    .slice(0, MAX_QUERY_PARAMETERS)
+    .map((name) => ({ pointer: `/${name.slice(0, 100)}`, detail: "is not known here" }));
 }
 
 function invalid(errors: MemberError[]): Error {

@@ -22,10 +22,10 @@ export function sendResult(response: ServerResponse, route: Route, result: unkno
 
 function headersOf(route: Route, result: Record<string, unknown>): Record<string, string> {
   const headers: Record<string, string> = {};
-  if (route.hasVersion) headers["ETag"] = `"${result["version"]}"`;
-  if (route.entry.location) headers["Location"] = fill(route.entry.location, result);
-  if (route.isPage && result["next_cursor"] !== undefined) {
-    headers["Link"] = `<${route.path}?cursor=${encodeURIComponent(String(result["next_cursor"]))}>; rel="next"`;
+  if (route.hasVersion) headers.ETag = `"${result.version}"`;
+  if (route.entry.location) headers.Location = fill(route.entry.location, result);
+  if (route.isPage && result.next_cursor !== undefined) {
+    headers.Link = `<${route.path}?cursor=${encodeURIComponent(String(result.next_cursor))}>; rel="next"`;
   }
   return headers;
 }

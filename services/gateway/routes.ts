@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { type ActionEntry, type Contract, type HttpMethod, pathParameters, routesOf } from "../common/contract.ts";
+import {
+  type ActionEntry,
+  type Contract,
+  type HttpMethod,
+  pathParameters,
+  routesOf,
+} from "../common/contract.ts";
 
 /** A route of the HTTP API, with everything about it that can be worked out before a request comes. */
 export interface Route {
@@ -53,5 +59,7 @@ function routeOf(http: string, action: string, entry: ActionEntry): Route {
 }
 
 function isNumber(schema: z.ZodType): boolean {
-  return schema instanceof z.ZodOptional ? isNumber(schema.unwrap() as z.ZodType) : schema instanceof z.ZodNumber;
+  return schema instanceof z.ZodOptional
+    ? isNumber(schema.unwrap() as z.ZodType)
+    : schema instanceof z.ZodNumber;
 }

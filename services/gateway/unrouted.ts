@@ -44,5 +44,8 @@ function allowedAt(routes: readonly Routed[], path: string): string[] {
 function matches(pattern: string, path: string): boolean {
   const expected = pattern.split("/");
   const steps = path.replace(/(.)\/$/, "$1").split("/");
-  return expected.length === steps.length && expected.every((step, index) => step.startsWith(":") || step === steps[index]);
+  return (
+    expected.length === steps.length &&
+    expected.every((step, index) => step.startsWith(":") || step === steps[index])
+  );
 }

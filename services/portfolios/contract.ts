@@ -10,31 +10,50 @@ import { isStorable, Name, PageParams, pageOf, Time, Uuid, Version } from "../co
 
 /** From 0 to 100. */
 const Percentage = z.number().min(0, "must be at least 0").max(100, "must be at most 100");
-const Symbol = z.string().regex(/^[A-Za-z0-9._+$-]{1,30}$/, "must be a symbol of 1 to 30 letters, digits or . _ + $ -");
+const AssetSymbol = z
+  .string()
+  .regex(/^[A-Za-z0-9._+$-]{1,30}$/, "must be a symbol of 1 to 30 letters, digits or . _ + $ -");
 const MAX_TARGETS = 200;
 
 /** `{"BTC": 60, "ETH": 40}`. */
 export const TargetAllocation = z
-  .record(Symbol, Percentage)
+  .record(AssetSymbol, Percentage)
   .refine((targets) => Object.keys(targets).length <= MAX_TARGETS, `must have at most ${MAX_TARGETS} members`)
   .meta({ description: "Percent by symbol; the sum is 100 ± 0.01." });
 export type TargetAllocation = z.infer<typeof TargetAllocation>;
 
 /** The same as a list, which is taken too; it is always answered as the object. */
 const TargetList = z
-  .array(z.strictObject({ symbol: Symbol, target_pct: Percentage }))
+  .array(z.strictObject({ symbol: AssetSymbol, target_pct: Percentage }))
   .max(MAX_TARGETS, `must have at most ${MAX_TARGETS} members`)
-  .refine((targets) => new Set(targets.map(({ symbol }) => symbol)).size === targets.length, "must name each symbol once")
+  .refine(
+    (targets) => new Set(targets.map(({ symbol }) => symbol)).size === targets.length,
+    "must name each symbol once",
+  )
   .transform((targets) => Object.fromEntries(targets.map(({ symbol, target_pct }) => [symbol, target_pct])));
 
 export const Guardrails = z
   .strictObject({
-    drift_band: Percentage.optional().meta({ description: "Percentage points that a weight may be off its target." }),
+    drift_band: Percentage.optional().meta({
+      description: "Percentage points that a weight may be off its target.",
+    }),
     stablecoin_min: Percentage.optional().meta({ description: "Least percentage in stablecoins." }),
     futures_cap: Percentage.optional().meta({ description: "Most percentage in futures." }),
-    max_alt_cap: Percentage.optional().meta({ description: "Most percentage in coins other than BTC and ETH." }),
-    min_trade_usd: z.number().min(0).max(1e9).optional().meta({ description: "Smallest trade worth proposing." }),
-    fee_bps: z.number().min(0).max(10_000).optional().meta({ description: "Trading fee in hundredths of a percent." }),
+    max_alt_cap: Percentage.optional().meta({
+      description: "Most percentage in coins other than BTC and ETH.",
+    }),
+    min_trade_usd: z
+      .number()
+      .min(0)
+      .max(1e9)
+      .optional()
+      .meta({ description: "Smallest trade worth proposing." }),
+    fee_bps: z
+      .number()
+      .min(0)
+      .max(10_000)
+      .optional()
+      .meta({ description: "Trading fee in hundredths of a percent." }),
   })
   .meta({ description: "Limits that a rebalancing keeps to." });
 export type Guardrails = z.infer<typeof Guardrails>;
@@ -103,7 +122,12 @@ export const portfolios = contract(
       scope: "portfolios:write",
       http: ["PUT /v1/portfolios/{id}", "PATCH /v1/portfolios/{id}"],
       ifMatch: true,
-      params: z.strictObject({ ...ById.shape, ...writable, name: Name.optional(), if_match: Version.optional() }),
+      params: z.strictObject({
+        ...ById.shape,
+        ...writable,
+        name: Name.optional(),
+        if_match: Version.optional(),
+      }),
       result: Portfolio,
       problems: ["PORTFOLIO_NOT_FOUND", "PRECONDITION_FAILED", "TARGET_ALLOCATION_NOT_100"],
     },

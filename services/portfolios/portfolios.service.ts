@@ -1,5 +1,5 @@
+import { readDatabaseSettings } from "../common/database/config.ts";
 import { cursorAfter, positionOf } from "../common/database/cursor.ts";
-import { type DatabaseSettings, readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { implement } from "../common/implement.ts";
@@ -14,10 +14,10 @@ import { portfolioReads } from "./reads.ts";
 import { createPortfolio, deletePortfolio, updatePortfolio } from "./writes.ts";
 
 /** Users' portfolios. Every statement names the user, so nobody reaches another's. */
-const service: ServiceModule<DatabaseSettings> = {
-  readConfig: (environment) => readDatabaseSettings("portfolios", environment),
+const service: ServiceModule = (environment) => {
+  const settings = readDatabaseSettings("portfolios", environment);
 
-  async open(settings, log) {
+  return async (log) => {
     const database = await openDatabase({ settings, entities: [PortfolioEntity], migrations, log });
     const reads = portfolioReads(database.pool);
 
@@ -56,12 +56,15 @@ const service: ServiceModule<DatabaseSettings> = {
       },
     });
     return { schema, unreadiness: database.unreadiness, close: database.close };
-  },
+  };
 };
 export default service;
 
 function checkTargets(targets: TargetAllocation | null | undefined): void {
   if (!targets || sumsToHundred(targets)) return;
   const errors = [{ pointer: "/target_allocation", detail: "must sum up to 100, give or take 0.01" }];
-  throw problem("TARGET_ALLOCATION_NOT_100", { detail: "The targets must sum up to 100, give or take 0.01.", errors });
+  throw problem("TARGET_ALLOCATION_NOT_100", {
+    detail: "The targets must sum up to 100, give or take 0.01.",
+    errors,
+  });
 }

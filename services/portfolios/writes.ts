@@ -5,6 +5,7 @@ import { retryLostRaces } from "../common/database/retry.ts";
 import { problem } from "../common/problem.ts";
 import type { Guardrails, Portfolio, TargetAllocation } from "./contract.ts";
 import { PortfolioEntity } from "./portfolio.entity.ts";
+import { columnsOf, type PortfolioRow, portfolioOf } from "./row.ts";
 
 /** What a client may set; a member that is undefined stays as it is, null clears it. */
 export interface PortfolioChanges {
@@ -15,29 +16,56 @@ export interface PortfolioChanges {
   readonly guardrails?: Guardrails | null | undefined;
 }
 
+type NewPortfolio = PortfolioChanges & { readonly name: string };
+
+const INSERT = `
+  insert into portfolios.portfolios as p (id, user_id, name, description, is_default, target_allocation, guardrails)
+  values ($1, $2, $3, $4, not exists (select from portfolios.portfolios where user_id = $2), $5, $6)
+  returning ${columnsOf("p")}`;
+
 /** Creates a portfolio. A user's first one is the default, whatever else is asked for. */
 export function createPortfolio(
   database: Database,
   userId: string,
-  members: PortfolioChanges & { readonly name: string },
+  members: NewPortfolio,
 ): Promise<Portfolio> {
+  return members.is_default
+    ? createDefault(database, userId, members)
+    : retryLostRaces(() => insertPortfolio(database, userId, members));
+}
+
+/** One statement; of two that would be a user's first, the unique index lets one be it and the other tries again. */
+async function insertPortfolio(
+  { pool }: Database,
+  userId: string,
+  members: NewPortfolio,
+): Promise<Portfolio> {
+  const { name, description, target_allocation, guardrails } = members;
+  const [row] = await pool.query<PortfolioRow>({
+    name: "portfolios.create",
+    text: INSERT,
+    values: [randomUUIDv7(), userId, name, description, target_allocation, guardrails],
+  });
+  return portfolioOf(row as PortfolioRow);
+}
+
+function createDefault(database: Database, userId: string, members: NewPortfolio): Promise<Portfolio> {
   return inTransaction(database, async (em) => {
-    if (members.is_default) await demoteDefault(em, userId);
-    const isFirst = !members.is_default && (await em.findOne(PortfolioEntity, { userId }, { fields: ["id"] })) === null;
+    await demoteDefault(em, userId);
     const now = new Date();
     const portfolio = em.create(PortfolioEntity, {
       id: randomUUIDv7(),
       userId,
       name: members.name,
       description: members.description ?? null,
-      isDefault: isFirst || members.is_default === true,
+      isDefault: true,
       targetAllocation: members.target_allocation ?? null,
       guardrails: members.guardrails ?? null,
       createdAt: now,
       updatedAt: now,
     });
     await em.flush();
-    return portfolioOf(portfolio);
+    return portfolioOfEntity(portfolio);
   });
 }
 
@@ -57,7 +85,7 @@ export function updatePortfolio(
     if (changes.guardrails !== undefined) portfolio.guardrails = changes.guardrails;
     portfolio.updatedAt = new Date();
     await em.flush();
-    return portfolioOf(portfolio);
+    return portfolioOfEntity(portfolio);
   });
 }
 
@@ -72,15 +100,26 @@ export function deletePortfolio(
   });
 }
 
-function inTransaction<Result>(database: Database, work: (em: EntityManager) => Promise<Result>): Promise<Result> {
+function inTransaction<Result>(
+  database: Database,
+  work: (em: EntityManager) => Promise<Result>,
+): Promise<Result> {
   return retryLostRaces(() => database.fork().transactional(work));
 }
 
 async function lockPortfolio(
   em: EntityManager,
-  { id, userId, version }: { readonly userId: string; readonly id: string; readonly version: number | undefined },
+  {
+    id,
+    userId,
+    version,
+  }: { readonly userId: string; readonly id: string; readonly version: number | undefined },
 ): Promise<PortfolioEntity> {
-  const portfolio = await em.findOne(PortfolioEntity, { id, userId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  const portfolio = await em.findOne(
+    PortfolioEntity,
+    { id, userId },
+    { lockMode: LockMode.PESSIMISTIC_WRITE },
+  );
   if (!portfolio) throw problem("PORTFOLIO_NOT_FOUND");
   if (version !== undefined && portfolio.version !== version) throw problem("PRECONDITION_FAILED");
   return portfolio;
@@ -99,18 +138,18 @@ async function demoteDefault(em: EntityManager, userId: string): Promise<void> {
   await em.flush();
 }
 
-function portfolioOf(entity: PortfolioEntity): Portfolio {
-  return {
+function portfolioOfEntity(entity: PortfolioEntity): Portfolio {
+  return portfolioOf({
     id: entity.id,
     user_id: entity.userId,
     name: entity.name,
-    ...(entity.description && { description: entity.description }),
+    description: entity.description ?? null,
     is_default: entity.isDefault,
-    ...(entity.targetAllocation && { target_allocation: entity.targetAllocation }),
-    ...(entity.guardrails && { guardrails: entity.guardrails }),
-    ...(entity.lastConstructedAt && { last_constructed_at: entity.lastConstructedAt.toISOString() }),
+    target_allocation: entity.targetAllocation ?? null,
+    guardrails: entity.guardrails ?? null,
+    last_constructed_at: entity.lastConstructedAt?.toISOString() ?? null,
     created_at: entity.createdAt.toISOString(),
     updated_at: entity.updatedAt.toISOString(),
     version: entity.version,
-  };
+  });
 }

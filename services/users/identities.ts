@@ -65,7 +65,10 @@ async function find(pool: ConnectionPool, sightings: readonly Sighting[]): Promi
   const rows = await pool.query<UserRow>({
     name: "users.identities.find",
     text: FIND,
-    values: [sightings.map(({ identity }) => identity.issuer), sightings.map(({ identity }) => identity.subject)],
+    values: [
+      sightings.map(({ identity }) => identity.issuer),
+      sightings.map(({ identity }) => identity.subject),
+    ],
   });
   return new Map(rows.map((row) => [Number(row.position) - 1, row]));
 }

@@ -1,5 +1,5 @@
 import { coalesce } from "../common/database/coalesce.ts";
-import { type DatabaseSettings, readDatabaseSettings } from "../common/database/config.ts";
+import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { implement } from "../common/implement.ts";
@@ -10,10 +10,10 @@ import { resolveUsers, type Sighting } from "./identities.ts";
 import { migrations } from "./migrations/index.ts";
 
 /** Users and their identities. */
-const service: ServiceModule<DatabaseSettings> = {
-  readConfig: (environment) => readDatabaseSettings("users", environment),
+const service: ServiceModule = (environment) => {
+  const settings = readDatabaseSettings("users", environment);
 
-  async open(settings, log) {
+  return async (log) => {
     const database = await openDatabase({ settings, entities: [], migrations, log });
     const resolve = coalesce<Sighting, string>({
       maxBatchSize: 500,
@@ -41,6 +41,6 @@ const service: ServiceModule<DatabaseSettings> = {
       },
     });
     return { schema, unreadiness: database.unreadiness, close: database.close };
-  },
+  };
 };
 export default service;

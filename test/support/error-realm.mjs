@@ -3,6 +3,8 @@
 Object.defineProperty(Error, Symbol.hasInstance, {
   configurable: true,
   value(candidate) {
-    return this === Error ? Error.isError(candidate) : Function.prototype[Symbol.hasInstance].call(this, candidate);
+    return this === Error
+      ? Error.isError(candidate)
+      : Function.prototype[Symbol.hasInstance].call(this, candidate);
   },
 });

@@ -1,8 +1,18 @@
-import { ConfigurationError, type Environment, flag, positiveInteger, readSettings, url, variable } from "../config.ts";
+import {
+  ConfigurationError,
+  type Environment,
+  flag,
+  positiveInteger,
+  readSettings,
+  url,
+  variable,
+} from "../config.ts";
 
 /** The founding document's settings of a pool; each also as `<SERVICE>_…`, which wins. */
 export const databaseVariables = {
-  url: variable("DATABASE_URL", url("postgres", "postgresql"), "PostgreSQL connection string.", { secret: true }),
+  url: variable("DATABASE_URL", url("postgres", "postgresql"), "PostgreSQL connection string.", {
+    secret: true,
+  }),
   maxConnections: variable(
     "DB_MAX_CONNECTIONS",
     positiveInteger(100, 10_000),

@@ -24,6 +24,9 @@ export function positionOf(cursor: string | undefined): Position {
     return { createdAt, id };
   } catch {
     const detail = "is not a cursor of this list";
-    throw problem("VALIDATION_FAILED", { detail: `/cursor ${detail}.`, errors: [{ pointer: "/cursor", detail }] });
+    throw problem("VALIDATION_FAILED", {
+      detail: `/cursor ${detail}.`,
+      errors: [{ pointer: "/cursor", detail }],
+    });
   }
 }

@@ -33,7 +33,12 @@ const STATEMENT_TIMEOUT_MS = 15_000;
  * Opens a service's database: the minimum of connections is open when it resolves, and, if set so, the migrations applied.
  * @throws DATABASE_UNAVAILABLE when it cannot be reached.
  */
-export async function openDatabase({ settings, entities, migrations, log }: DatabaseOptions): Promise<Database> {
+export async function openDatabase({
+  settings,
+  entities,
+  migrations,
+  log,
+}: DatabaseOptions): Promise<Database> {
   const { service, maxConnections, minConnections } = settings;
   log.info(
     `Initializing database connection pool with max_connections=${maxConnections}, min_connections=${minConnections}`,
@@ -54,7 +59,9 @@ export async function openDatabase({ settings, entities, migrations, log }: Data
     ...ormOptions({ service, url: settings.url, migrations }),
     entities: [...entities],
     // The pool is ours to end, after MikroORM has let go of it.
-    driverOptions: new PostgresDialect({ pool: { connect: () => pool.connect(), end: async () => {}, options: {} } }),
+    driverOptions: new PostgresDialect({
+      pool: { connect: () => pool.connect(), end: async () => {}, options: {} },
+    }),
   });
   log.info("Database connection pool established");
   return {

@@ -1,17 +1,23 @@
-import { type ProblemCode, problemOf } from "../problem.ts";
+import type { ProblemCode } from "../problem.ts";
 
 /** SQLSTATE classes and codes that say: the server is there no longer, not yet, or takes nothing now. */
 const UNAVAILABLE_STATES = /^(08|53|57P0|25006)/;
 /** The driver's and Node's words for a connection that broke. */
-const BROKEN_CONNECTION = /connection (terminated|timeout)|timeout expired|query read timeout|client has encountered/i;
-const NETWORK_ERRORS = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EHOSTUNREACH"]);
+const BROKEN_CONNECTION =
+  /connection (terminated|timeout)|timeout expired|query read timeout|client has encountered/i;
+const NETWORK_ERRORS = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EHOSTUNREACH",
+]);
 /** query_canceled: the statement ran into its time limit. */
 const QUERY_CANCELED = "57014";
 
 /** The problem behind an error of the database or its driver; undefined for an error of another kind. */
 export function databaseProblem(error: unknown): ProblemCode | undefined {
-  const known = problemOf(error).code;
-  if (known !== "INTERNAL_ERROR") return known;
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (code === QUERY_CANCELED) return "DEADLINE_EXCEEDED";
   if (typeof code === "string" && (UNAVAILABLE_STATES.test(code) || NETWORK_ERRORS.has(code))) {

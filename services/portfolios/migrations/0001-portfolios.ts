@@ -18,6 +18,8 @@ export class CreatePortfolios extends Migration {
         version integer not null default 1
       )`);
     this.addSql("create index portfolios_by_user on portfolios.portfolios (user_id, created_at, id)");
-    this.addSql("create unique index portfolios_one_default on portfolios.portfolios (user_id) where is_default");
+    this.addSql(
+      "create unique index portfolios_one_default on portfolios.portfolios (user_id) where is_default",
+    );
   }
 }

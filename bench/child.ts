@@ -1,0 +1,95 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BenchError } from "./errors.ts";
+
+const READY_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 10_000;
+const SHOWN_LOG_LINES_MAX = 20;
+
+export interface ChildOptions {
+  readonly name: string;
+  /** Absolute path of the module to run, and its arguments. */
+  readonly module: string;
+  readonly arguments?: readonly string[];
+  /** All of it: nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logFolder: string;
+}
+
+export interface Child {
+  readonly name: string;
+  readonly pid: number;
+  /** Why it has ended, as long as nobody asked it to; undefined while it runs. */
+  fault(): string | undefined;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a process that says "ready" when it is, and keeps its output in a file.
+ * @throws with the last lines of that output when it ends or says nothing in time.
+ */
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const logFile = join(options.logFolder, `${options.name}.log`);
+  const log = openSync(logFile, "a");
+  const started = fork(options.module, [...(options.arguments ?? [])], {
+    env: options.environment,
+    execArgv: [],
+    stdio: ["ignore", log, log, "ipc"],
+    // A process group of its own: Ctrl-C in the terminal reaches the bench, which stops the others in order.
+    detached: true,
+  });
+  closeSync(log);
+  const { name } = options;
+  let stopping = false;
+  const ended = new Promise<string>((resolve) => {
+    started.once("error", (error) => resolve(`${name} did not start: ${error.message}`));
+    started.once("exit", (code, signal) => resolve(`${name} ended (${signal ?? `exit code ${code}`})`));
+  });
+  let fault: string | undefined;
+  void ended.then((reason) => {
+    if (!stopping) fault = withLog(reason, logFile);
+  });
+
+  async function stop(): Promise<void> {
+    stopping = true;
+    if (started.exitCode !== null || started.signalCode !== null || started.pid === undefined) return;
+    started.kill("SIGTERM");
+    const timer = setTimeout(() => started.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  try {
+    await untilReady(started, ended);
+  } catch (error) {
+    await stop();
+    throw new BenchError(withLog(`${name}: ${(error as Error).message}`, logFile));
+  }
+  return { name, pid: started.pid as number, fault: () => fault, stop };
+}
+
+function untilReady(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new BenchError(`not ready within ${READY_TIMEOUT_MS / 1000} s`)),
+      READY_TIMEOUT_MS,
+    );
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      child.off("message", onMessage);
+      act();
+    };
+    const onMessage = (message: unknown) => {
+      if (message === "ready") settle(resolve);
+    };
+    child.on("message", onMessage);
+    void ended.then((reason) => settle(() => reject(new BenchError(reason))));
+  });
+}
+
+function withLog(reason: string, logFile: string): string {
+  const lines = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-SHOWN_LOG_LINES_MAX);
+  if (lines.join("") === "") return `${reason}. It printed nothing.`;
+  return [`${reason}. The last lines of its output:`, ...lines.map((line) => `  ${line}`)].join("\n");
+}

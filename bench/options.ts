@@ -1,0 +1,102 @@
+import { parseArgs } from "node:util";
+import { BenchError } from "./errors.ts";
+
+const HELP = `Usage: npm run bench -- [options]
+
+Measures this system beside a peer on one machine, in one run, on one PostgreSQL with the same data:
+  ours  gateway, auth, users and portfolios as four processes over a real nats-server, with metrics, validation and
+        access checks on
+  peer  a plain monolith in one process: Fastify, pg, jose (bench/peer.ts)
+
+Data: 10,000 users with 3 portfolios each; 200 callers with an RS256 token each. PostgreSQL is the embedded one with
+durable defaults and a folder of its own, removed afterwards. The load comes from a process of its own (autocannon,
+keep-alive); the systems are loaded in turn, one at a time, after a warm-up.
+
+  1. the founding document's load test: 10,000 GET /v1/portfolios, 100 at once, tokens seen before
+  2. the same with cold tokens: each token is sent once, and no system has seen it before
+  3. writes: POST /v1/portfolios; the rows are counted and removed after each round
+  4. freshness: portfolios are renamed in the database meanwhile; a reply must show the name that was committed when its
+     request was made, or a later one
+
+Every reply is checked, status and content; a wrong, missing or stale one is an error. Latencies are measured per reply,
+from writing the request to the end of its reply, and all are kept: percentiles are exact. Ratios are medians over the
+rounds of ours / peer of the same round. CPU is user and system time of all of a system's processes (nats-server
+included) per request, from /proc; "db CPU" is PostgreSQL's. Connections are the most that pg_stat_activity showed.
+
+Options:
+  --rounds <n>        rounds per system and table (default 7; cold tokens at most 3)
+  --connections <n>   requests at once (default 100)
+  --requests <n>      requests per round of the first table (default 10000); the others use less
+  --quick             2 short rounds on 1,000 users: shows that it works, measures little
+  --help              this text
+
+The last line is "bench: ratio=<ours/peer> p99_ratio=<ours/peer> errors=<n>", of the first table; errors are of all.
+Exit code: 0; 1 when there were errors or something did not start; 130 when interrupted.`;
+
+/** How much is measured, and on how much data. */
+export interface BenchOptions {
+  readonly users: number;
+  readonly warmCallers: number;
+  readonly rounds: number;
+  readonly connections: number;
+  readonly requests: number;
+  /** Fewer rounds, because each of their requests needs a user and a token of its own. */
+  readonly coldRounds: number;
+  readonly coldRequests: number;
+  readonly writeRequests: number;
+  readonly freshRequests: number;
+}
+
+/** Reads the command line. @returns the help text when that is asked for. @throws {BenchError} */
+export function readOptions(argumentList: readonly string[]): BenchOptions | string {
+  const values = parse(argumentList);
+  if (values.help) return HELP;
+  const size = values.quick
+    ? { users: 1_000, warmCallers: 50, rounds: 2, requests: 2_000, others: 500 }
+    : { users: 10_000, warmCallers: 200, rounds: 7, requests: 10_000, others: 5_000 };
+  const rounds = wholeNumber("rounds", values.rounds, size.rounds, 100);
+  const connections = wholeNumber("connections", values.connections, 100, 1_000);
+  const requests = wholeNumber("requests", values.requests, size.requests, 1_000_000);
+  if (connections > requests) {
+    throw new BenchError(`--connections (${connections}) must not be above --requests (${requests}).`);
+  }
+  // One share of the users that are left is for the warm-up.
+  const coldRounds = Math.min(rounds, 3);
+  const coldUsers = Math.floor((size.users - size.warmCallers) / (coldRounds + 1));
+  const others = Math.min(requests, size.others);
+  return {
+    users: size.users,
+    warmCallers: size.warmCallers,
+    rounds,
+    connections,
+    requests,
+    coldRounds,
+    coldRequests: Math.min(others, coldUsers),
+    writeRequests: Math.min(others, 2_000),
+    freshRequests: Math.min(requests, 10_000),
+  };
+}
+
+function parse(argumentList: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argumentList],
+      options: {
+        rounds: { type: "string" },
+        connections: { type: "string" },
+        requests: { type: "string" },
+        quick: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    }).values;
+  } catch (error) {
+    throw new BenchError(`${(error as Error).message}. See npm run bench -- --help.`);
+  }
+}
+
+function wholeNumber(name: string, text: string | undefined, fallback: number, maximum: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (/^[1-9]\d*$/.test(text) && value <= maximum) return value;
+  throw new BenchError(`--${name} must be a whole number from 1 to ${maximum}, but is "${text}".`);
+}

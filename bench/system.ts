@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startNatsServer } from "../scripts/development/nats-server.ts";
+import { freePort } from "../scripts/development/processes.ts";
+import { type Child, startChild } from "./child.ts";
+import { BenchError } from "./errors.ts";
+import { AUDIENCE } from "./issuer.ts";
+
+/** The size of the peer's pool and of each of our services' pools. */
+const POOL_SIZE = 100;
+const SERVICES = ["auth", "users", "portfolios", "gateway"] as const;
+const GATEWAY_READY_TIMEOUT_MS = 20_000;
+
+export type SystemName = "ours" | "peer";
+
+/** A system to be measured: where it listens, what it consists of, how its connections are called in PostgreSQL. */
+export interface System {
+  readonly name: SystemName;
+  readonly url: string;
+  readonly processes: readonly { readonly name: string; readonly pid: number }[];
+  readonly applicationNames: readonly string[];
+  /** Why one of its processes has ended unasked; undefined while all run. */
+  fault(): string | undefined;
+}
+
+/** How something that was started is stopped; called last first. */
+export type Keep = (stop: () => Promise<void>) => void;
+
+/** What both systems are started with. */
+interface SharedOptions {
+  readonly issuerUrl: string;
+  /** What any process needs from its environment; the settings come on top. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logFolder: string;
+  readonly keep: Keep;
+}
+
+export interface OursOptions extends SharedOptions {
+  readonly natsBinary: string;
+  readonly databaseUrls: Readonly<Record<string, string>>;
+}
+
+/** Starts auth, users, portfolios and gateway as `npm start` does, each in a process of its own, over a real nats-server. */
+export async function startOurs({
+  natsBinary,
+  issuerUrl,
+  environment,
+  databaseUrls,
+  logFolder,
+  keep,
+}: OursOptions): Promise<System> {
+  const nats = await startNatsServer({ binary: natsBinary });
+  keep(() => nats.stop());
+  const serverPort = await freePort();
+  const children: Child[] = [];
+  for (const service of SERVICES) {
+    const databaseUrl = databaseUrls[service];
+    const child = await startChild({
+      name: service,
+      module: fileURLToPath(new URL("../services/main.ts", import.meta.url)),
+      arguments: [service],
+      logFolder,
+      environment: {
+        ...environment,
+        NATS_URL: nats.url,
+        OIDC_ISSUER: issuerUrl,
+        OIDC_AUDIENCE: AUDIENCE,
+        SERVER_HOST: "127.0.0.1",
+        SERVER_PORT: String(serverPort),
+        METRICS_HOST: "127.0.0.1",
+        METRICS_PORT: String(await freePort()),
+        LOG_FORMAT: "json",
+        MIGRATE_ON_START: "true",
+        DB_MAX_CONNECTIONS: String(POOL_SIZE),
+        ...(databaseUrl && { DATABASE_URL: databaseUrl }),
+      },
+    });
+    keep(() => child.stop());
+    children.push(child);
+  }
+  const url = `http://127.0.0.1:${serverPort}`;
+  await untilServing(`${url}/ready`);
+  return {
+    name: "ours",
+    url,
+    processes: [...children, { name: "nats-server", pid: nats.pid }],
+    applicationNames: Object.keys(databaseUrls),
+    fault: () => children.map((child) => child.fault()).find((fault) => fault !== undefined),
+  };
+}
+
+export interface PeerOptions extends SharedOptions {
+  readonly databaseUrl: string;
+}
+
+export async function startPeer({
+  issuerUrl,
+  environment,
+  databaseUrl,
+  logFolder,
+  keep,
+}: PeerOptions): Promise<System> {
+  const port = await freePort();
+  const child = await startChild({
+    name: "peer",
+    module: fileURLToPath(new URL("peer.ts", import.meta.url)),
+    logFolder,
+    environment: {
+      ...environment,
+      PEER_PORT: String(port),
+      PEER_DATABASE_URL: databaseUrl,
+      PEER_MAX_CONNECTIONS: String(POOL_SIZE),
+      PEER_ISSUER: issuerUrl,
+      PEER_AUDIENCE: AUDIENCE,
+    },
+  });
+  keep(() => child.stop());
+  return {
+    name: "peer",
+    url: `http://127.0.0.1:${port}`,
+    processes: [child],
+    applicationNames: ["bench-peer"],
+    fault: () => child.fault(),
+  };
+}
+
+async function untilServing(url: string): Promise<void> {
+  const deadline = performance.now() + GATEWAY_READY_TIMEOUT_MS;
+  let last = "no answer";
+  while (performance.now() < deadline) {
+    try {
+      const response = await fetch(url);
+      if (response.ok) return;
+      last = `${response.status} ${(await response.text()).slice(0, 300)}`;
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await sleep(100);
+  }
+  throw new BenchError(
+    `The gateway was not ready within ${GATEWAY_READY_TIMEOUT_MS / 1000} s: GET ${url} says ${last}`,
+  );
+}

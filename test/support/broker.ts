@@ -1,0 +1,53 @@
+import { ServiceBroker } from "moleculer";
+import type { Environment } from "../../services/common/config.ts";
+import type { Principal } from "../../services/common/principal.ts";
+import type { OpenService, ServiceModule } from "../../services/common/service.ts";
+
+export interface TestBroker {
+  readonly broker: ServiceBroker;
+  /** Calls an action as a user, without the gateway, as another process on NATS could. */
+  callAs<Result>(principal: Principal | undefined, action: string, params: object): Promise<Result>;
+  stop(): Promise<void>;
+}
+
+/** Real services on a real broker, in this process; neighbours come as small services of the same contract. */
+export async function startBroker(
+  modules: readonly ServiceModule[],
+  environment: Environment,
+): Promise<TestBroker> {
+  const broker = new ServiceBroker({
+    logger: false,
+    validator: false,
+    skipProcessEventRegistration: true,
+    requestTimeout: 10_000,
+  });
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const opened: OpenService[] = [];
+  for (const module of modules) {
+    opened.push(await module(environment)(silent, async () => undefined));
+  }
+  for (const { schema } of opened) broker.createService(schema);
+  await broker.start();
+  return {
+    broker,
+    callAs: (principal, action, params) =>
+      broker.call(action, params, { meta: principal ? { principal } : {} }),
+    async stop() {
+      await broker.stop();
+      for (const { close } of opened) await close?.();
+    },
+  };
+}
+
+/** A principal as `auth` makes them. */
+export function principalOf(userId: string, changes: Partial<Principal> = {}): Principal {
+  return {
+    userId,
+    subject: `subject-${userId}`,
+    issuer: "https://issuer.example",
+    roles: [],
+    scopes: "all",
+    expiresAt: Math.floor(Date.now() / 1000) + 3600,
+    ...changes,
+  };
+}

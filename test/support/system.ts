@@ -1,0 +1,159 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { cloneDatabase, type TestDatabase } from "./database.ts";
+import { AUDIENCE, startIssuer, type TestIssuer } from "./issuer.ts";
+
+const MAIN = fileURLToPath(new URL("../../services/main.ts", import.meta.url));
+const START_TIMEOUT_MS = 20_000;
+
+/** A running process of one service. */
+export interface Replica {
+  readonly service: string;
+  readonly process: ChildProcess;
+  /** Where its /metrics, /health and /ready are. */
+  readonly metricsUrl: string;
+  /** What it has written to its standard output and error so far. */
+  readonly output: () => string;
+  /** Ends it as an operator would; answers its exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface System {
+  /** The gateway's HTTP API. */
+  readonly url: string;
+  readonly issuer: TestIssuer;
+  readonly database: TestDatabase;
+  readonly replicas: readonly Replica[];
+  /** Starts one more replica of a service. */
+  start(service: string, environment?: Readonly<Record<string, string>>): Promise<Replica>;
+  /** A request of a user (by the subject of their token), or without a token when it is undefined. */
+  request(subject: string | undefined, method: string, path: string, body?: unknown): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+export interface SystemOptions {
+  /** How many processes of each service; one each unless stated. */
+  readonly replicas?: Readonly<Record<string, number>>;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** The whole system in real processes over the test run's nats-server, on a database and a namespace of its own. */
+export async function startSystem({ replicas = {}, environment = {} }: SystemOptions = {}): Promise<System> {
+  const [issuer, database, port] = await Promise.all([startIssuer(), cloneDatabase(), freePort()]);
+  const started: Replica[] = [];
+  const shared = {
+    NATS_URL: process.env.TEST_NATS_URL as string,
+    NATS_NAMESPACE: `test-${randomBytes(6).toString("hex")}`,
+    DATABASE_URL: database.url,
+    DB_MAX_CONNECTIONS: "10",
+    DB_MIN_CONNECTIONS: "2",
+    OIDC_ISSUER: issuer.url,
+    OIDC_AUDIENCE: AUDIENCE,
+    SERVER_HOST: "127.0.0.1",
+    METRICS_HOST: "127.0.0.1",
+    LOG_FORMAT: "json",
+    ...environment,
+  };
+  const tokens = new Map<string, Promise<string>>();
+
+  const system: System = {
+    url: `http://127.0.0.1:${port}`,
+    issuer,
+    database,
+    replicas: started,
+    async start(service, own = {}) {
+      const gatewayPort = service === "gateway" ? { SERVER_PORT: String(port) } : {};
+      const replica = await startReplica(service, { ...shared, ...gatewayPort, ...own });
+      started.push(replica);
+      return replica;
+    },
+    async request(subject, method, path, body) {
+      const headers = new Headers();
+      if (subject !== undefined) {
+        if (!tokens.has(subject)) tokens.set(subject, issuer.token(subject));
+        headers.set("Authorization", `Bearer ${await tokens.get(subject)}`);
+      }
+      if (body !== undefined) headers.set("Content-Type", "application/json");
+      return fetch(system.url + path, {
+        method,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+    },
+    async stop() {
+      await Promise.all(started.map((replica) => replica.stop()));
+      await Promise.all([issuer.stop(), database.drop()]);
+    },
+  };
+  const services = ["gateway", "auth", "users", "portfolios"];
+  await Promise.all(
+    services.flatMap((service) =>
+      Array.from({ length: replicas[service] ?? 1 }, () => system.start(service)),
+    ),
+  );
+  await untilReady(`${system.url}/ready`);
+  return system;
+}
+
+/** Starts one process of `services/main.ts` and waits until it says that it is ready. */
+export async function startReplica(
+  service: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Replica> {
+  const metricsPort = await freePort();
+  const child = fork(MAIN, [service], {
+    env: { PATH: process.env.PATH, METRICS_PORT: String(metricsPort), ...environment },
+    execArgv: [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
+  const ready = once(child, "message", { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
+  const exited = once(child, "exit").then(() => {
+    throw new Error(`${service} ended before it was ready:\n${output}`);
+  });
+  exited.catch(() => undefined);
+  await Promise.race([ready, exited]);
+  return {
+    service,
+    process: child,
+    metricsUrl: `http://127.0.0.1:${metricsPort}`,
+    output: () => output,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      const exit = once(child, "exit");
+      child.kill("SIGCONT");
+      child.kill("SIGTERM");
+      await exit;
+      return child.exitCode;
+    },
+  };
+}
+
+/** Waits until an address answers 200. */
+export async function untilReady(url: string, timeoutMs = START_TIMEOUT_MS): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const status = await fetch(url).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    if (Date.now() > end)
+      throw new Error(`${url} was not ready within ${timeoutMs} ms (last status ${status})`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** A TCP port that nobody listens on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

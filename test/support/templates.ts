@@ -1,0 +1,32 @@
+import pg from "pg";
+import { type MigrationList, migrate } from "../../services/common/database/migrate.ts";
+import { migrations as portfolios } from "../../services/portfolios/migrations/index.ts";
+import { migrations as users } from "../../services/users/migrations/index.ts";
+
+/** The services that have a database, with their migrations. */
+export const migrationsOf: Readonly<Record<string, MigrationList>> = { users, portfolios };
+
+/** A database with the schemas of all services in it; every test file gets a copy. */
+export const TEMPLATE = "butler_template";
+
+/** Migrates the template database once, at the start of a test run. */
+export async function createTemplates(adminUrl: string): Promise<void> {
+  const admin = new pg.Client({ connectionString: adminUrl });
+  await admin.connect();
+  try {
+    await admin.query(`create database ${TEMPLATE}`);
+  } finally {
+    await admin.end();
+  }
+  const url = databaseUrl(adminUrl, TEMPLATE);
+  for (const [service, migrations] of Object.entries(migrationsOf)) {
+    await migrate({ service, url, migrations, log: { info: () => undefined } });
+  }
+}
+
+/** The same server, another database. */
+export function databaseUrl(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
