@@ -32,7 +32,9 @@ export function stopInOrder({ broker, opened, state, config, log }: StopOptions)
     log.info("Stop: telling clients to close, draining requests in flight");
     for (const service of opened) service.drain?.();
     await broker.stop();
+    log.info("Stop: left the broker");
     for (const service of opened) await service.close?.();
+    log.info("Stop: pools closed, exit 0");
     process.exit(0);
   }
 

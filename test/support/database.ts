@@ -10,6 +10,8 @@ export interface TestDatabase {
   readonly name: string;
   /** Runs SQL beside the services, as the superuser. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Locks a table against everyone else, until the function that it answers is called. */
+  lock(table: string): Promise<() => Promise<void>>;
   drop(): Promise<void>;
 }
 
@@ -31,6 +33,15 @@ export async function cloneDatabase(): Promise<TestDatabase> {
     async query(sql, values = []) {
       const { rows } = await pool.query(sql, [...values]);
       return rows;
+    },
+    async lock(table) {
+      const client = await pool.connect();
+      await client.query("begin");
+      await client.query(`lock table ${table} in access exclusive mode`);
+      return async () => {
+        await client.query("commit");
+        client.release();
+      };
     },
     async drop() {
       await pool.end();

@@ -1,10 +1,6 @@
 import pg from "pg";
-import { type MigrationList, migrate } from "../../services/common/database/migrate.ts";
-import { migrations as portfolios } from "../../services/portfolios/migrations/index.ts";
-import { migrations as users } from "../../services/users/migrations/index.ts";
-
-/** The services that have a database, with their migrations. */
-export const migrationsOf: Readonly<Record<string, MigrationList>> = { users, portfolios };
+import { migrate } from "../../services/common/database/migrate.ts";
+import { migrationsOf } from "../../services/migrations.ts";
 
 /** A database with the schemas of all services in it; every test file gets a copy. */
 export const TEMPLATE = "butler_template";

@@ -1,0 +1,6 @@
+import type { MigrationList } from "./common/database/migrate.ts";
+import { migrations as portfolios } from "./portfolios/migrations/index.ts";
+import { migrations as users } from "./users/migrations/index.ts";
+
+/** The services that have a database, with their migrations. */
+export const migrationsOf: Readonly<Record<string, MigrationList>> = { users, portfolios };
