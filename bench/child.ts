@@ -61,18 +61,18 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 
   try {
-    await untilReady(started, ended);
+    await untilReady(name, started, ended);
   } catch (error) {
     await stop();
-    throw new BenchError(withLog(`${name}: ${(error as Error).message}`, logFile));
+    throw new BenchError(withLog((error as Error).message, logFile));
   }
   return { name, pid: started.pid as number, fault: () => fault, stop };
 }
 
-function untilReady(child: ChildProcess, ended: Promise<string>): Promise<void> {
+function untilReady(name: string, child: ChildProcess, ended: Promise<string>): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new BenchError(`not ready within ${READY_TIMEOUT_MS / 1000} s`)),
+      () => reject(new BenchError(`${name} was not ready within ${READY_TIMEOUT_MS / 1000} s`)),
       READY_TIMEOUT_MS,
     );
     const settle = (act: () => void) => {

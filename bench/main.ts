@@ -16,7 +16,7 @@ import { Progress } from "./progress.ts";
 import { cpuLineOf, errorsOf, faultsOf, freshnessOf, goalsOf, ratiosOf, tableOf } from "./report.ts";
 import { seed } from "./seed.ts";
 import { type Bench, runSeries, type Series, type SeriesOptions } from "./series.ts";
-import { type Keep, startOurs, startPeer } from "./system.ts";
+import { faultOnEnd, type Keep, startOurs, startPeer } from "./system.ts";
 
 const DATABASE = "bench";
 /** Each of the three pools may open 100; the rest is for the bench's own and migrations' connections. */
@@ -89,6 +89,7 @@ async function start(options: BenchOptions): Promise<{ bench: Bench; issuer: Iss
     settings: { max_connections: String(SERVER_CONNECTIONS_MAX) },
   });
   keep(() => postgres.stop());
+  const postgresFault = faultOnEnd("PostgreSQL", postgres.exited);
   signal.throwIfAborted();
 
   const databaseUrls = await provisionDatabases({
@@ -124,6 +125,7 @@ async function start(options: BenchOptions): Promise<{ bench: Bench; issuer: Iss
     admin,
     databaseUrl,
     postgresPid: postgres.pid,
+    postgresFault,
     signal,
   };
   return { bench, issuer, machine: await describeMachine(admin, natsBinary) };

@@ -93,21 +93,17 @@ function alignRight(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) => `  ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join("  ")}`);
 }
 
-/** Where a system's processor time goes, process by process, and what making the load took. */
+/** Where our processor time goes, process by process, and what making the load took. */
 export function cpuLineOf(series: Series): string {
-  const parts = SYSTEMS.map((system) => {
-    const rounds = series[system];
-    const names = [...(rounds[0]?.cpuMicroseconds.keys() ?? [])];
-    const each = names.map((name) => {
-      const figure = median(rounds.map((round) => round.cpuMicroseconds.get(name) ?? Number.NaN));
-      return `${name} ${microseconds(figure)}`;
-    });
-    return `${system}: ${each.join(", ")}`;
+  const names = [...(series.ours[0]?.cpuMicroseconds.keys() ?? [])];
+  const parts = names.map((name) => {
+    const figures = series.ours.map((round) => round.cpuMicroseconds.get(name) ?? Number.NaN);
+    return `${name} ${microseconds(median(figures))}`;
   });
   const load = median(
     [...series.ours, ...series.peer].map((round) => (round.load.cpuSeconds * 1e6) / round.load.requests),
   );
-  return `  CPU µs per request by process: ${parts.join("; ")}; making and checking the load: ${microseconds(load)}`;
+  return `  CPU µs per request of our processes: ${parts.join(", ")}; making and checking the load: ${microseconds(load)}`;
 }
 
 /** What the renames of the freshness rounds showed. */

@@ -33,6 +33,8 @@ export interface Bench {
   readonly admin: pg.Client;
   readonly databaseUrl: string;
   readonly postgresPid: number;
+  /** Why PostgreSQL has ended; undefined while it runs. */
+  readonly postgresFault: () => string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -77,15 +79,17 @@ function outcomeOf({ load, errors }: Round): string {
 async function runRound(bench: Bench, system: System, plan: LoadPlan): Promise<Round> {
   const stopWatching = watchConnections(bench.admin, system.applicationNames);
   const cpuBefore = cpuSeconds(bench, system);
-  const [outcome] = await Promise.allSettled([bench.load.run(plan, (share) => bench.progress.share(share))]);
+  const [loaded] = await Promise.allSettled([bench.load.run(plan, (share) => bench.progress.share(share))]);
   const cpuAfter = cpuSeconds(bench, system);
-  const connections = await stopWatching();
+  const [watched] = await Promise.allSettled([stopWatching()]);
+  // First the reasons, then what followed from them.
   bench.signal.throwIfAborted();
-  const fault = system.fault();
+  const fault = bench.postgresFault() ?? system.fault();
   if (fault) throw new BenchError(fault);
-  if (outcome.status === "rejected") throw outcome.reason;
+  if (loaded.status === "rejected") throw loaded.reason;
+  if (watched.status === "rejected") throw watched.reason;
 
-  const load = outcome.value;
+  const load = loaded.value;
   if (load.renames?.firstAfterRename === 0) {
     throw new BenchError(
       "The freshness round proved nothing: no request came after a rename. Give it more --requests.",
@@ -98,7 +102,7 @@ async function runRound(bench: Bench, system: System, plan: LoadPlan): Promise<R
   const missingRows = await putBack(bench.admin, plan, load);
   return {
     load,
-    connections,
+    connections: watched.value,
     faults: {
       ...load.faults,
       ...(missingRows > 0 && { "201 whose portfolio is not in the database": missingRows }),
@@ -117,11 +121,8 @@ function cpuSeconds(bench: Bench, system: System): Map<string, number> {
 
 /** Puts the data back to what it was. @returns how many rows of a write round are missing that a 201 promised. */
 async function putBack(admin: pg.Client, plan: LoadPlan, load: LoadResult): Promise<number> {
-  if (plan.kind === "fresh")
-    await restoreNames(
-      admin,
-      plan.callers.map(({ userNumber }) => userNumber),
-    );
+  const userNumbers = plan.callers.map(({ userNumber }) => userNumber);
+  if (plan.kind === "fresh") await restoreNames(admin, userNumbers);
   if (plan.kind !== "write") return 0;
   return Math.max(0, load.right - (await removeWritten(admin)));
 }

@@ -26,6 +26,15 @@ export interface System {
 /** How something that was started is stopped; called last first. */
 export type Keep = (stop: () => Promise<void>) => void;
 
+/** Why a server has ended, from the promise of its last words; undefined while it runs. */
+export function faultOnEnd(name: string, exited: Promise<string>): () => string | undefined {
+  let fault: string | undefined;
+  void exited.then((words) => {
+    fault = `${name} has ended. Its last words:\n${words}`;
+  });
+  return () => fault;
+}
+
 /** What both systems are started with. */
 interface SharedOptions {
   readonly issuerUrl: string;
@@ -51,6 +60,7 @@ export async function startOurs({
 }: OursOptions): Promise<System> {
   const nats = await startNatsServer({ binary: natsBinary });
   keep(() => nats.stop());
+  const natsFault = faultOnEnd("nats-server", nats.exited);
   const serverPort = await freePort();
   const children: Child[] = [];
   for (const service of SERVICES) {
@@ -85,7 +95,8 @@ export async function startOurs({
     url,
     processes: [...children, { name: "nats-server", pid: nats.pid }],
     applicationNames: Object.keys(databaseUrls),
-    fault: () => children.map((child) => child.fault()).find((fault) => fault !== undefined),
+    fault: () =>
+      [natsFault, ...children.map(({ fault }) => fault)].map((fault) => fault()).find((fault) => fault),
   };
 }
 

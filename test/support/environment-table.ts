@@ -1,0 +1,29 @@
+import { authVariables } from "../../services/auth/config.ts";
+import { processVariables } from "../../services/common/broker-config.ts";
+import type { Variable, Variables } from "../../services/common/config.ts";
+import { databaseVariables } from "../../services/common/database/config.ts";
+import { gatewayVariables } from "../../services/gateway/config.ts";
+
+const groups: Readonly<Record<string, Variables>> = {
+  "every process": processVariables,
+  gateway: gatewayVariables,
+  auth: authVariables,
+  "users, portfolios": databaseVariables,
+};
+
+/** The README's table of settings, made from what the services read. */
+export function environmentTable(): string {
+  const rows = Object.entries(groups).flatMap(([services, variables]) =>
+    Object.values(variables).map(
+      (variable) =>
+        `| ${services} | \`${variable.name}\` | ${defaultOf(variable)} | ${variable.description} |`,
+    ),
+  );
+  return ["| read by | variable | default | meaning |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function defaultOf({ schema }: Variable): string {
+  const absent = schema.safeParse(undefined);
+  if (!absent.success) return "required";
+  return absent.data === undefined ? "–" : String(absent.data);
+}
