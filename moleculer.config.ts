@@ -8,8 +8,8 @@ import { gatheredSends } from "./services/common/transport.ts";
 /** A node that was silent for so long is no longer called. */
 const HEARTBEAT_INTERVAL_SECONDS = 1;
 const HEARTBEAT_TIMEOUT_SECONDS = 3;
-/** No call is ever without an end; the gateway gives each request less. */
-const REQUEST_TIMEOUT_MS = 15_000;
+/** No call is ever without an end; the gateway gives each request its own, shorter one. */
+const REQUEST_TIMEOUT_MS = 40_000;
 
 /** How each process's broker is set up, so that nothing hangs and nothing gets lost in silence. */
 export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOptions {

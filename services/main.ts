@@ -7,6 +7,7 @@ import { type ProcessConfig, readProcessConfig } from "./common/broker-config.ts
 import { ConfigurationError, environment } from "./common/config.ts";
 import { monitoringService } from "./common/monitoring.ts";
 import { natsUnreadiness } from "./common/nats.ts";
+import { logReplicas } from "./common/replicas.ts";
 import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
 import { stopInOrder } from "./common/stop.ts";
 import gateway from "./gateway/gateway.service.ts";
@@ -76,6 +77,7 @@ async function run(names: readonly string[]): Promise<void> {
   for (const { schema } of opened) broker.createService(schema);
   await broker.start();
   state.started = true;
+  logReplicas(broker, Object.keys(modules), log);
   log.info("Server ready to handle concurrent requests");
   process.send?.("ready");
 }

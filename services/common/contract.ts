@@ -29,17 +29,11 @@ export interface ActionEntry {
 }
 
 export type ActionEntries = Readonly<Record<string, ActionEntry>>;
-export type EventEntries = Readonly<Record<string, z.ZodType>>;
 
-/** A service's public face: its actions and events under its name. */
-export interface Contract<
-  Name extends string = string,
-  Actions extends ActionEntries = ActionEntries,
-  Events extends EventEntries = EventEntries,
-> {
+/** A service's public face: its actions under its name. */
+export interface Contract<Name extends string = string, Actions extends ActionEntries = ActionEntries> {
   readonly name: Name;
   readonly actions: Actions;
-  readonly events: Events;
 }
 
 /**
@@ -47,20 +41,15 @@ export interface Contract<
  * route, the OpenAPI document and the list of problems it may answer with.
  * @throws when an entry contradicts itself: the contract is wrong, so nothing should start.
  */
-export function contract<
-  const Name extends string,
-  const Actions extends ActionEntries,
-  const Events extends EventEntries = Record<never, never>,
->(name: Name, actions: Actions, events: Events = {} as Events): Contract<Name, Actions, Events> {
+export function contract<const Name extends string, const Actions extends ActionEntries>(
+  name: Name,
+  actions: Actions,
+): Contract<Name, Actions> {
   for (const [action, entry] of Object.entries(actions)) {
     const fault = faultOf(entry);
     if (fault) throw new Error(`Contract ${name}.${action}: ${fault}`);
   }
-  for (const event of Object.keys(events)) {
-    if (!event.startsWith(`${name}.`))
-      throw new Error(`Contract ${name}: event ${event} must start with "${name}."`);
-  }
-  return { name, actions, events };
+  return { name, actions };
 }
 
 /** The routes of an entry, the canonical one first. */

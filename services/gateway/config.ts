@@ -19,8 +19,8 @@ export const gatewayVariables = {
   ),
   requestTimeoutMs: variable(
     "REQUEST_TIMEOUT_MS",
-    positiveInteger(10_000, 60_000),
-    "A request's whole time, over all hops.",
+    positiveInteger(35_000, 120_000),
+    "A request's whole time, over all hops. Above DB_ACQUIRE_TIMEOUT_SECS, so that a full pool can still say so.",
   ),
   principalCacheSeconds: variable(
     "PRINCIPAL_CACHE_SECS",

@@ -4,6 +4,7 @@ import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
 import ApiGateway from "moleculer-web";
 import type { Principal } from "../common/principal.ts";
 import { problemOf } from "../common/problem.ts";
+import { replicasOf } from "../common/replicas.ts";
 import type { Log, ServiceModule } from "../common/service.ts";
 import { authenticator } from "./authenticate.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
@@ -85,7 +86,7 @@ const service: ServiceModule = (environment) => {
       schema: schema as unknown as ServiceSchema,
       // Until every service was seen once. Later, one that is missing fails its own routes and no others.
       async unreadiness(broker) {
-        complete ||= contracts.every(({ name }) => isKnown(broker, name));
+        complete ||= contracts.every(({ name }) => replicasOf(broker, name).length > 0);
         return complete ? undefined : "not every service was seen yet";
       },
       drain: () => {
@@ -96,10 +97,6 @@ const service: ServiceModule = (environment) => {
   };
 };
 export default service;
-
-function isKnown(broker: ServiceBroker, service: string): boolean {
-  return broker.registry.services.services.some(({ name }) => name === service);
-}
 
 /** Logging, CORS and error pages of moleculer-web stay off: all replies are ours. */
 const webSettings = {

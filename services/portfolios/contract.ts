@@ -89,62 +89,54 @@ const writable = {
 
 const ById = z.strictObject({ id: Uuid });
 
-export const portfolios = contract(
-  "portfolios",
-  {
-    list: {
-      summary: "List the caller's portfolios, oldest first.",
-      scope: "portfolios:read",
-      http: "GET /v1/portfolios",
-      params: z.strictObject(PageParams),
-      result: pageOf(Portfolio),
-    },
-    create: {
-      summary: "Create a portfolio; the first one becomes the default.",
-      scope: "portfolios:write",
-      http: "POST /v1/portfolios",
-      status: 201,
-      location: "/v1/portfolios/{id}",
-      params: z.strictObject(writable),
-      result: Portfolio,
-      problems: ["TARGET_ALLOCATION_NOT_100"],
-    },
-    get: {
-      summary: "Get a portfolio.",
-      scope: "portfolios:read",
-      http: "GET /v1/portfolios/{id}",
-      params: ById,
-      result: Portfolio,
-      problems: ["PORTFOLIO_NOT_FOUND"],
-    },
-    update: {
-      summary: "Change members of a portfolio; those left out stay as they are.",
-      scope: "portfolios:write",
-      http: ["PUT /v1/portfolios/{id}", "PATCH /v1/portfolios/{id}"],
-      ifMatch: true,
-      params: z.strictObject({
-        ...ById.shape,
-        ...writable,
-        name: Name.optional(),
-        if_match: Version.optional(),
-      }),
-      result: Portfolio,
-      problems: ["PORTFOLIO_NOT_FOUND", "PRECONDITION_FAILED", "TARGET_ALLOCATION_NOT_100"],
-    },
-    delete: {
-      summary: "Delete a portfolio and what belongs to it.",
-      scope: "portfolios:write",
-      http: "DELETE /v1/portfolios/{id}",
-      status: 204,
-      ifMatch: true,
-      params: z.strictObject({ ...ById.shape, if_match: Version.optional() }),
-      result: z.null(),
-      problems: ["PORTFOLIO_NOT_FOUND", "PRECONDITION_FAILED"],
-    },
+export const portfolios = contract("portfolios", {
+  list: {
+    summary: "List the caller's portfolios, oldest first.",
+    scope: "portfolios:read",
+    http: "GET /v1/portfolios",
+    params: z.strictObject(PageParams),
+    result: pageOf(Portfolio),
   },
-  {
-    "portfolios.created": z.strictObject({ portfolio_id: Uuid, user_id: Uuid }),
-    "portfolios.updated": z.strictObject({ portfolio_id: Uuid, user_id: Uuid }),
-    "portfolios.deleted": z.strictObject({ portfolio_id: Uuid, user_id: Uuid }),
+  create: {
+    summary: "Create a portfolio; the first one becomes the default.",
+    scope: "portfolios:write",
+    http: "POST /v1/portfolios",
+    status: 201,
+    location: "/v1/portfolios/{id}",
+    params: z.strictObject(writable),
+    result: Portfolio,
+    problems: ["TARGET_ALLOCATION_NOT_100"],
   },
-);
+  get: {
+    summary: "Get a portfolio.",
+    scope: "portfolios:read",
+    http: "GET /v1/portfolios/{id}",
+    params: ById,
+    result: Portfolio,
+    problems: ["PORTFOLIO_NOT_FOUND"],
+  },
+  update: {
+    summary: "Change members of a portfolio; those left out stay as they are.",
+    scope: "portfolios:write",
+    http: ["PUT /v1/portfolios/{id}", "PATCH /v1/portfolios/{id}"],
+    ifMatch: true,
+    params: z.strictObject({
+      ...ById.shape,
+      ...writable,
+      name: Name.optional(),
+      if_match: Version.optional(),
+    }),
+    result: Portfolio,
+    problems: ["PORTFOLIO_NOT_FOUND", "PRECONDITION_FAILED", "TARGET_ALLOCATION_NOT_100"],
+  },
+  delete: {
+    summary: "Delete a portfolio and what belongs to it.",
+    scope: "portfolios:write",
+    http: "DELETE /v1/portfolios/{id}",
+    status: 204,
+    ifMatch: true,
+    params: z.strictObject({ ...ById.shape, if_match: Version.optional() }),
+    result: z.null(),
+    problems: ["PORTFOLIO_NOT_FOUND", "PRECONDITION_FAILED"],
+  },
+});

@@ -31,33 +31,29 @@ export const Me = z.strictObject({
   roles: z.array(z.string()),
 });
 
-export const users = contract(
-  "users",
-  {
-    /** The user of an identity: found, or created at its first sight; the profile follows the token. */
-    resolve: {
-      summary: "Find or create the user of an identity.",
-      scope: "internal",
-      params: z.strictObject({ ...Identity.shape, profile: Profile }),
-      result: z.strictObject({ user_id: Uuid }),
-    },
-    me: {
-      summary: "Tell who is signed in.",
-      scope: "profile:read",
-      http: ["GET /v1/me", "GET /me"],
-      params: z.strictObject({}),
-      result: Me,
-      // A token may outlive its user.
-      problems: ["UNAUTHENTICATED"],
-    },
-    /** Kept for existing clients, which use it to see whether a token works. */
-    protected: {
-      summary: "Tell whether the token works.",
-      scope: "profile:read",
-      http: "GET /protected",
-      params: z.strictObject({}),
-      result: z.strictObject({ message: z.string(), user_id: z.string() }),
-    },
+export const users = contract("users", {
+  /** The user of an identity: found, or created at its first sight; the profile follows the token. */
+  resolve: {
+    summary: "Find or create the user of an identity.",
+    scope: "internal",
+    params: z.strictObject({ ...Identity.shape, profile: Profile }),
+    result: z.strictObject({ user_id: Uuid }),
   },
-  { "users.created": z.strictObject({ user_id: Uuid }) },
-);
+  me: {
+    summary: "Tell who is signed in.",
+    scope: "profile:read",
+    http: ["GET /v1/me", "GET /me"],
+    params: z.strictObject({}),
+    result: Me,
+    // A token may outlive its user.
+    problems: ["UNAUTHENTICATED"],
+  },
+  /** Kept for existing clients, which use it to see whether a token works. */
+  protected: {
+    summary: "Tell whether the token works.",
+    scope: "profile:read",
+    http: "GET /protected",
+    params: z.strictObject({}),
+    result: z.strictObject({ message: z.string(), user_id: z.string() }),
+  },
+});
