@@ -95,8 +95,13 @@ function pinoOptions({ logLevel, logFormat }: ProcessConfig) {
       // A credential that somebody passes to the log by mistake stays out of it.
       redact: ["*.authorization", "*.token", "*.password", "*.headers"],
     },
-    destination: isPretty
-      ? pretty({ sync: true, ignore: "pid,hostname,nodeID,ns,ver" })
-      : pino.destination({ fd: 1, sync: false }),
+    destination: isPretty ? pretty(forPeople) : pino.destination({ fd: 1, sync: false }),
   };
 }
+
+/** One line each: when, how grave, which process and part of it, what. */
+const forPeople = {
+  sync: true,
+  ignore: "pid,hostname,nodeID,ns,ver,mod",
+  messageFormat: "{nodeID} {mod}: {msg}",
+};

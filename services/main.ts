@@ -6,7 +6,7 @@ import auth from "./auth/auth.service.ts";
 import { type ProcessConfig, readProcessConfig } from "./common/broker-config.ts";
 import { ConfigurationError, environment } from "./common/config.ts";
 import { monitoringService } from "./common/monitoring.ts";
-import { natsUnreadiness } from "./common/nats.ts";
+import { processUnreadiness, untilReady } from "./common/readiness.ts";
 import { logReplicas } from "./common/replicas.ts";
 import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
 import { stopInOrder } from "./common/stop.ts";
@@ -51,15 +51,7 @@ async function run(names: readonly string[]): Promise<void> {
 
   const state = { started: false, stopping: false };
   const opened: OpenService[] = [];
-  async function unreadiness(): Promise<string | undefined> {
-    if (state.stopping) return "stopping";
-    if (!state.started) return "starting";
-    const reasons = await Promise.all([
-      natsUnreadiness(broker),
-      ...opened.map((service) => service.unreadiness?.(broker)),
-    ]);
-    return reasons.find((reason) => reason !== undefined);
-  }
+  const unreadiness = processUnreadiness(broker, opened, state);
   stopInOrder({ broker, opened, state, config: config.process, log });
 
   for (const [index, open] of config.steps.entries()) {
@@ -78,6 +70,7 @@ async function run(names: readonly string[]): Promise<void> {
   await broker.start();
   state.started = true;
   logReplicas(broker, Object.keys(modules), log);
+  await untilReady(unreadiness, log);
   log.info("Server ready to handle concurrent requests");
   process.send?.("ready");
 }

@@ -37,7 +37,7 @@ const service: ServiceModule = (environment) => {
         },
       },
     });
-    return { schema };
+    return { schema, uses: [users.name] };
   };
 };
 export default service;

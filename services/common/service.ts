@@ -1,4 +1,4 @@
-import type { ServiceBroker, ServiceSchema } from "moleculer";
+import type { ServiceSchema } from "moleculer";
 import type { Environment } from "./config.ts";
 
 /** The process's log. */
@@ -23,8 +23,9 @@ export type OpenStep = (log: Log, unreadiness: Unreadiness) => Promise<OpenServi
 /** A service that can be put on a broker. */
 export interface OpenService {
   readonly schema: ServiceSchema;
-  /** Says why the service could not serve just now; undefined when it could. */
-  readonly unreadiness?: (broker: ServiceBroker) => Promise<string | undefined>;
+  /** The services whose actions it calls: it is not ready before each was seen once. */
+  readonly uses?: readonly string[];
+  readonly unreadiness?: Unreadiness;
   /** Stop is near: tell clients to go elsewhere, while still answering them. */
   readonly drain?: () => void;
   /** Lets go of what it stands on, after the process has left the broker. */

@@ -4,7 +4,6 @@ import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
 import ApiGateway from "moleculer-web";
 import type { Principal } from "../common/principal.ts";
 import { problemOf } from "../common/problem.ts";
-import { replicasOf } from "../common/replicas.ts";
 import type { Log, ServiceModule } from "../common/service.ts";
 import { authenticator } from "./authenticate.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
@@ -81,14 +80,9 @@ const service: ServiceModule = (environment) => {
         },
       },
     };
-    let complete = false;
     return {
       schema: schema as unknown as ServiceSchema,
-      // Until every service was seen once. Later, one that is missing fails its own routes and no others.
-      async unreadiness(broker) {
-        complete ||= contracts.every(({ name }) => replicasOf(broker, name).length > 0);
-        return complete ? undefined : "not every service was seen yet";
-      },
+      uses: contracts.map(({ name }) => name),
       drain: () => {
         state.draining = true;
         server?.closeIdleConnections();

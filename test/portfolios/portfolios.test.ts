@@ -100,3 +100,137 @@ describe("portfolios.create", () => {
     },
   );
 });
+
+describe("portfolios.list", () => {
+  it("answers oldest first, and only the caller's", async () => {
+    const [alice, bob] = [as(randomUUID()), as(randomUUID())];
+    for (const name of ["One", "Two", "Three"]) await alice.create({ name });
+    await bob.create({ name: "Bob's" });
+    expect((await alice.list()).items.map(({ name }) => name)).toEqual(["One", "Two", "Three"]);
+    expect((await bob.list()).items.map(({ name }) => name)).toEqual(["Bob's"]);
+  });
+
+  it("answers each of many concurrent callers their own", async () => {
+    const users = Array.from({ length: 50 }, () => randomUUID());
+    await Promise.all(users.map((userId) => as(userId).create({ name: userId })));
+    const pages = await Promise.all(users.map((userId) => as(userId).list()));
+    expect(pages.map(({ items }) => items.map(({ name }) => name))).toEqual(users.map((userId) => [userId]));
+  });
+
+  it("pages without losing or repeating a row, also among rows of one time", async () => {
+    const userId = randomUUID();
+    await database.query(
+      `insert into portfolios.portfolios (id, user_id, name, created_at)
+       select gen_random_uuid(), $1, 'P' || n, timestamptz '2026-01-31 09:30:00.12+00' + (n / 3) * interval '1 ms'
+       from generate_series(1, 20) n`,
+      [userId],
+    );
+    const user = as(userId);
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: Page = await user.list({ limit: 3, ...(cursor && { cursor }) });
+      expect(page.items.length).toBeLessThanOrEqual(3);
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
+    } while (cursor);
+    const all = await user.list();
+    expect(all.next_cursor).toBeUndefined();
+    expect(seen).toEqual(all.items.map(({ id }) => id));
+    expect(new Set(seen).size).toBe(20);
+  });
+
+  it.each(["x", "bm90IGpzb24", Buffer.from('["yesterday","1"]').toString("base64url")])(
+    "refuses the cursor %s, which is none of its own",
+    async (cursor) => {
+      await expect(as(randomUUID()).list({ cursor })).rejects.toMatchObject({
+        type: "VALIDATION_FAILED",
+        data: { errors: [{ pointer: "/cursor" }] },
+      });
+    },
+  );
+});
+
+describe("portfolios.update", () => {
+  it("changes what is named, leaves the rest, and counts the version up", async () => {
+    const user = as(randomUUID());
+    const created = await user.create({ name: "Main", description: "Mine", guardrails: { drift_band: 5 } });
+    const updated = await user.update(created.id, { name: "Renamed" });
+    expect(updated).toEqual({ ...created, name: "Renamed", version: 2, updated_at: expect.any(String) });
+    expect(Date.parse(updated.updated_at)).toBeGreaterThanOrEqual(Date.parse(created.updated_at));
+    expect(await user.get(created.id)).toEqual(updated);
+  });
+
+  it("clears with null what is optional", async () => {
+    const user = as(randomUUID());
+    const members = { description: "Mine", guardrails: { drift_band: 5 }, target_allocation: { BTC: 100 } };
+    const { id } = await user.create({ name: "Main", ...members });
+    const cleared = await user.update(id, { description: null, guardrails: null, target_allocation: null });
+    for (const member of Object.keys(members)) expect(cleared).not.toHaveProperty(member);
+  });
+
+  it("moves the default in one step, and both portfolios tell so", async () => {
+    const user = as(randomUUID());
+    const [first, second] = [await user.create({ name: "First" }), await user.create({ name: "Second" })];
+    await user.update(second.id, { is_default: true });
+    const { items } = await user.list();
+    expect(items.map(({ id, is_default, version }) => [id, is_default, version])).toEqual([
+      [first.id, false, 2],
+      [second.id, true, 2],
+    ]);
+  });
+
+  it("leaves exactly one default when it is moved many times at once", async () => {
+    const user = as(randomUUID());
+    const ids: string[] = [];
+    for (const name of ["1", "2", "3"]) ids.push((await user.create({ name })).id);
+    await Promise.all(ids.map((id) => user.update(id, { is_default: true })));
+    expect((await user.list()).items.filter(({ is_default }) => is_default)).toHaveLength(1);
+  });
+
+  it("lets one of two writers of one version win", async () => {
+    const user = as(randomUUID());
+    const { id } = await user.create({ name: "Main" });
+    const writes = await Promise.allSettled(["A", "B"].map((name) => user.update(id, { name, if_match: 1 })));
+    expect(writes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const lost = writes.find((write) => write.status === "rejected");
+    expect(lost?.reason).toMatchObject({ type: "PRECONDITION_FAILED", code: 412 });
+  });
+});
+
+describe("portfolios of someone else", () => {
+  it("are not found, exactly like those that do not exist, and stay untouched", async () => {
+    const owner = as(randomUUID());
+    const other = as(randomUUID());
+    const portfolio = await owner.create({ name: "Mine" });
+    const attempts = (id: string) => [
+      () => other.get(id),
+      () => other.update(id, { name: "Yours" }),
+      () => other.update(id, { name: "Yours", if_match: 7 }),
+      () => other.delete(id),
+    ];
+    async function refusal(attempt: () => Promise<unknown>): Promise<unknown> {
+      const { type, code, message, data } = await attempt().then(
+        () => ({ type: "it succeeded" }) as never,
+        (error) => error,
+      );
+      return { type, code, message, data };
+    }
+    const foreign = await Promise.all(attempts(portfolio.id).map(refusal));
+    const missing = await Promise.all(attempts(randomUUID()).map(refusal));
+    expect(foreign).toEqual(missing);
+    expect(foreign[0]).toMatchObject({ type: "PORTFOLIO_NOT_FOUND", code: 404 });
+    expect(await owner.get(portfolio.id)).toEqual(portfolio);
+  });
+});
+
+describe("portfolios.delete", () => {
+  it("deletes, and what is deleted is not found any more", async () => {
+    const user = as(randomUUID());
+    const { id } = await user.create({ name: "Main" });
+    await expect(user.delete(id, { if_match: 9 })).rejects.toMatchObject({ type: "PRECONDITION_FAILED" });
+    expect(await user.delete(id)).toBeNull();
+    await expect(user.get(id)).rejects.toMatchObject({ type: "PORTFOLIO_NOT_FOUND" });
+    await expect(user.delete(id)).rejects.toMatchObject({ type: "PORTFOLIO_NOT_FOUND" });
+  });
+});
