@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, "..");
 const environment = process.env;
 const host = environment.SERVER_HOST || "127.0.0.1";
 const port = Number(environment.SERVER_PORT || 3000);
+const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 const npmCheckIntervalMs = 500;
 
 // A terminal that was closed takes no more lines; the stop must go on nevertheless.
@@ -34,6 +35,7 @@ async function main(): Promise<number> {
     await checkPort();
     const system = startSystem({
       root,
+      url,
       environment,
       replicas: options.replicas,
       log,
@@ -47,7 +49,8 @@ async function main(): Promise<number> {
         announce(outcome);
       }
       const reason = await Promise.race([system.failed, stops.asked]);
-      log(reason === "asked" ? "stopping" : `${reason}; stopping everything`);
+      if (reason === "asked") log("stopping");
+      else console.error(`start: ${reason}; stopping everything`);
       return reason === "asked" ? 0 : 1;
     } finally {
       await system.stop();
@@ -103,7 +106,6 @@ function tokensOf({ issuer }: Started) {
 }
 
 function announce({ issuer, postgresPort, metrics }: Started): void {
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   const token = issuer === undefined ? "<access token>" : "$(npm run -s token -- alice)";
   const lines = [
     `Ready in ${(performance.now() / 1000).toFixed(1)} s.`,

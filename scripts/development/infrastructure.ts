@@ -6,6 +6,7 @@ import { startIssuer } from "./issuer.ts";
 import { obtainNatsServer, startNatsServer } from "./nats-server.ts";
 import { startPostgres } from "./postgres.ts";
 import { stopProcess, waitForExit } from "./processes.ts";
+import { stopTimeoutMs } from "./service-process.ts";
 
 /** What the starter tells this process. */
 export type Order =
@@ -30,8 +31,6 @@ export type Report =
   | { report: "nats"; url?: string; pid?: number }
   | { report: "issuer"; issuer: string; audience: string }
   | { report: "failed"; message: string };
-
-const drainTimeoutMs = 15_000;
 
 const stops: Array<() => Promise<void>> = [];
 const starts: Promise<void>[] = [];
@@ -76,7 +75,8 @@ async function beginPostgres(options: NonNullable<Parts["postgres"]>): Promise<v
 
 async function beginNats(options: NonNullable<Parts["nats"]>): Promise<void> {
   const binary = await obtainNatsServer({ ...options, log, signal: giveUp.signal });
-  if (binary === undefined || giveUp.signal.aborted) return report({ report: "nats" });
+  if (giveUp.signal.aborted) return;
+  if (binary === undefined) return report({ report: "nats" });
   const server = await startNatsServer({ binary });
   stops.push(server.stop);
   void server.exited.then((words) => lost("nats-server", words));
@@ -113,7 +113,7 @@ async function stopEverything(): Promise<void> {
 async function stopAfterServices(): Promise<void> {
   await Promise.all(
     watched.map(async (pid) => {
-      if (await waitForExit(pid, drainTimeoutMs)) return;
+      if (await waitForExit(pid, stopTimeoutMs)) return;
       await stopProcess(pid, [{ signal: "SIGKILL", timeoutMs: 5_000 }]);
     }),
   );

@@ -1,10 +1,10 @@
 // nats-server from the release archive of its project.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { exists, publish, type SourceOptions } from "./nats-server-python.ts";
+import { obtainCached, type SourceOptions } from "./nats-server-cache.ts";
 
 const run = promisify(execFile);
 const downloadTimeoutMs = 30_000;
@@ -18,31 +18,27 @@ const release: Archive = {
   sha256: "570d2d627db111e679cc1e6bc57ba78f373ed1769acd8dc9c21c8f62d15b3c52",
 };
 
+const isItsPlatform = process.platform === "linux" && process.arch === "x64";
+
 /** The path of the binary, downloaded into the cache folder if need be; undefined when it cannot be had. */
 export async function obtainFromArchive(
   options: SourceOptions,
-  archive: Archive = release,
+  archive: Archive | undefined = isItsPlatform ? release : undefined,
 ): Promise<string | undefined> {
-  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
-  const target = join(options.cacheFolder, archive.name);
-  const binary = join(target, "nats-server");
-  if (await exists(binary)) return binary;
-  if (options.cachedOnly) return undefined;
-  await mkdir(options.cacheFolder, { recursive: true });
-  const unfinished = await mkdtemp(join(options.cacheFolder, "unfinished-"));
-  try {
-    const content = await download(archive, options.signal);
-    const file = join(unfinished, "archive.tar.gz");
-    await writeFile(file, content);
-    await run("tar", ["-xzf", file, "-C", unfinished], { timeout: 30_000, signal: options.signal });
-    await publish(join(unfinished, archive.name), target);
-    return (await exists(binary)) ? binary : undefined;
-  } catch (error) {
-    options.log(`nats-server's release archive is no help: ${(error as Error).message}`);
-    return undefined;
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
+  if (archive === undefined) return undefined;
+  return obtainCached(options, { name: archive.name, binary: "nats-server" }, async (unfinished) => {
+    try {
+      const file = join(unfinished, "archive.tar.gz");
+      await writeFile(file, await download(archive, options.signal));
+      await run("tar", ["-xzf", file, "-C", unfinished], { timeout: 30_000, signal: options.signal });
+      return join(unfinished, archive.name);
+    } catch (error) {
+      const { message, cause } = error as Error;
+      const reason = cause instanceof Error ? `${message} (${cause.message})` : message;
+      options.log(`nats-server's release archive is no help: ${reason}`);
+      return undefined;
+    }
+  });
 }
 
 async function download(archive: Archive, signal: AbortSignal): Promise<Buffer> {

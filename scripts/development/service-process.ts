@@ -16,7 +16,8 @@ export type ServiceProcess = {
   kill(): void;
 };
 
-const stopTimeoutMs = 15_000;
+/** More than the services allow themselves (SHUTDOWN_TIMEOUT_SECS, 20 unless set). */
+export const stopTimeoutMs = 30_000;
 
 /** Forks `services/main.ts` for these services. */
 export function startServiceProcess(options: {

