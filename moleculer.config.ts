@@ -95,7 +95,8 @@ function pinoOptions({ logLevel, logFormat }: ProcessConfig) {
       // A credential that somebody passes to the log by mistake stays out of it.
       redact: ["*.authorization", "*.token", "*.password", "*.headers"],
     },
-    destination: isPretty ? pretty(forPeople) : pino.destination({ fd: 1, sync: false }),
+    // At once and in order, also the last lines before an exit; on the way of a request nothing is logged.
+    destination: isPretty ? pretty(forPeople) : pino.destination({ fd: 1, sync: true }),
   };
 }
 

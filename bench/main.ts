@@ -95,7 +95,7 @@ async function start(options: BenchOptions): Promise<{ bench: Bench; issuer: Iss
   const databaseUrls = await provisionDatabases({
     adminUrl: postgres.url,
     database: DATABASE,
-    services: ["users", "portfolios"],
+    services: ["auth", "users", "portfolios"],
   });
   const databaseUrl = Object.assign(new URL(postgres.url), { pathname: `/${DATABASE}` }).href;
   const issuer = await startIssuer();

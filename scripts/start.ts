@@ -1,5 +1,6 @@
 // `npm start`: the whole system on this machine. `npm start -- --help` says what it can do.
 import { join } from "node:path";
+import { webClient } from "./development/development-grant.ts";
 import { commandLine, isRunning, parentOf, portProblem } from "./development/processes.ts";
 import { claimRun } from "./development/run-file.ts";
 import { help, parseStartOptions } from "./development/start-options.ts";
@@ -125,6 +126,8 @@ function announce({ issuer, postgresPort, metrics }: Started): void {
     lines.push(
       `  Tokens    npm run -s token -- alice [--role administrator]`,
       `            from ${issuer}, which gives one to anyone who asks: for development only`,
+      `  Sign in   ${issuer}/.well-known/openid-configuration`,
+      `            client ${webClient}, code with PKCE, any address of this machine to return to`,
     );
   }
   lines.push(

@@ -63,6 +63,7 @@ async function run(names: readonly string[]): Promise<void> {
       port: config.process.metricsPort,
       services: names,
       unreadiness,
+      metrics: opened.flatMap(({ metrics }) => metrics ?? []),
       failed: (error) => die(`METRICS_PORT ${config.process.metricsPort} cannot be opened: ${error.message}`),
     }),
   );

@@ -3,6 +3,7 @@
 
 import { provisionDatabases } from "./databases.ts";
 import { startIssuer } from "./issuer.ts";
+import { apiUrlOf } from "./issuer-addresses.ts";
 import { obtainNatsServer, startNatsServer } from "./nats-server.ts";
 import { startPostgres } from "./postgres.ts";
 import { stopProcess, waitForExit } from "./processes.ts";
@@ -87,7 +88,7 @@ async function beginIssuer(
   options: NonNullable<Parts["issuer"]>,
   environment: string | undefined,
 ): Promise<void> {
-  const issuer = await startIssuer({ ...options, environment, log });
+  const issuer = await startIssuer({ ...options, environment, apiUrl: apiUrlOf(process.env), log });
   stops.push(issuer.stop);
   report({ report: "issuer", issuer: issuer.issuer, audience: issuer.audience });
 }

@@ -4,23 +4,19 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
-import { type Adapter, errors, Provider, type TokenEndpointGrantContext } from "oidc-provider";
-import { developmentClient, developmentGrant } from "./development-grant.ts";
+import { developmentAudience } from "./issuer-api.ts";
+import { createProvider } from "./issuer-provider.ts";
 import { freePort, isPortFree } from "./processes.ts";
 
-/** Who the tokens are for. */
-export const developmentAudience = "crypto-pocket-butler";
-
-const resource = "urn:crypto-pocket-butler:api";
-const tokenLifetimeSecs = 8 * 60 * 60;
 const preferredPort = 3080;
-const roles = { user: ["user"], administrator: ["user", "administrator"] } as const;
 
 export type IssuerOptions = {
   /** Signing key and port are kept here, so that tokens and users survive a restart. */
   folder: string;
   /** NODE_ENV; production is refused. */
   environment: string | undefined;
+  /** Where the API is: it hears of sign-outs at POST /oidc/backchannel-logout. */
+  apiUrl: string;
   port?: number;
   log?: (line: string) => void;
 };
@@ -38,7 +34,12 @@ export async function startIssuer(options: IssuerOptions): Promise<DevelopmentIs
   await mkdir(options.folder, { recursive: true });
   const [key, port] = await Promise.all([obtainKey(options.folder), obtainPort(options)]);
   const issuer = `http://127.0.0.1:${port}`;
-  const provider = createProvider(issuer, key);
+  const provider = await createProvider({
+    issuer,
+    key,
+    apiUrl: options.apiUrl,
+    log: options.log ?? (() => {}),
+  });
   const handle = provider.callback();
   const server = createServer((request, response) => {
     // A page on the web can point a name of its own at 127.0.0.1 (DNS rebinding), but not change this header.
@@ -55,91 +56,6 @@ export async function startIssuer(options: IssuerOptions): Promise<DevelopmentIs
     },
   };
 }
-
-function createProvider(issuer: string, key: JWK): Provider {
-  const api = {
-    audience: developmentAudience,
-    scope: "",
-    accessTokenFormat: "jwt",
-    accessTokenTTL: tokenLifetimeSecs,
-    jwt: { sign: { alg: "RS256" } },
-  } as const;
-  const provider = new Provider(issuer, {
-    adapter: () => nothingStored,
-    jwks: { keys: [key] },
-    cookies: { keys: [randomBytes(32).toString("base64url")] },
-    clients: [
-      {
-        client_id: developmentClient,
-        token_endpoint_auth_method: "none",
-        grant_types: [developmentGrant],
-        response_types: [],
-        redirect_uris: [],
-      },
-    ],
-    ttl: { AccessToken: tokenLifetimeSecs },
-    features: {
-      devInteractions: { enabled: false },
-      resourceIndicators: { enabled: true, getResourceServerInfo: () => api },
-    },
-    extraTokenClaims: (context) => claimsOf(context.oidc.params as DevelopmentParameters),
-  });
-  provider.registerGrantType<DevelopmentParameters>(
-    developmentGrant,
-    async (context) => {
-      const { username } = checkParameters(context);
-      const token = new provider.AccessToken({
-        accountId: username,
-        client: context.oidc.client,
-        resourceServer: new provider.ResourceServer(resource, api),
-        gty: developmentGrant,
-        // Nobody was asked for consent, so there is no grant to point at.
-        grantId: "",
-      });
-      const value = await token.save();
-      context.body = { access_token: value, token_type: token.tokenType, expires_in: token.expiration };
-    },
-    ["username", "role"],
-  );
-  return provider;
-}
-
-type DevelopmentParameters = { username?: string; role?: string };
-
-function checkParameters(context: TokenEndpointGrantContext<DevelopmentParameters>): { username: string } {
-  const { username, role = "user" } = context.oidc.params;
-  if (typeof username !== "string" || !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(username)) {
-    throw new errors.InvalidRequest(
-      "username must be 1 to 64 of a-z, 0-9, dot, dash and underscore, and start with a letter or digit",
-    );
-  }
-  if (!isRole(role)) throw new errors.InvalidRequest(`role must be ${Object.keys(roles).join(" or ")}`);
-  return { username };
-}
-
-function claimsOf({ username, role = "user" }: DevelopmentParameters) {
-  return {
-    email: `${username}@example.test`,
-    email_verified: true,
-    preferred_username: username,
-    realm_access: { roles: isRole(role) ? roles[role] : [] },
-  };
-}
-
-function isRole(role: string): role is keyof typeof roles {
-  return Object.hasOwn(roles, role);
-}
-
-/** Signed tokens say everything themselves, so there is nothing to store or to look up. */
-const nothingStored: Adapter = {
-  upsert: async () => undefined,
-  find: async () => undefined,
-  findByUserCode: async () => undefined,
-  findByUid: async () => undefined,
-  consume: async () => undefined,
-  destroy: async () => undefined,
-  revokeByGrantId: async () => undefined,
-};
 
 async function obtainKey(folder: string): Promise<JWK> {
   const file = join(folder, "signing-key.json");

@@ -1,7 +1,7 @@
 // What `npm start` has to run, from what the environment gives.
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const withDatabase = ["users", "portfolios"];
+const withDatabase = ["auth", "users", "portfolios"];
 
 /** The services in the order of their metrics ports, and those that may have several processes. */
 export const services = ["gateway", "auth", "users", "portfolios"];

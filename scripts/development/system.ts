@@ -1,6 +1,7 @@
 // The whole system on one machine: infrastructure and services, each in a process of its own.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { webClient } from "./development-grant.ts";
 import { type Infrastructure, startInfrastructure } from "./infrastructure-client.ts";
 import { type Plan, planParts, planProcesses } from "./plan.ts";
 import { isPortFree } from "./processes.ts";
@@ -183,7 +184,7 @@ async function settingsOf(
   const settings: NodeJS.ProcessEnv = {};
   if (plan.issuer && services.includes("auth")) {
     const { issuer, audience } = await infrastructure.issuer;
-    Object.assign(settings, { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience });
+    Object.assign(settings, { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_CLIENT_ID: webClient });
   }
   for (const service of services.filter((name) => plan.databases.includes(name))) {
     const { databases } = await infrastructure.postgres;

@@ -1,43 +1,73 @@
+import { readDatabaseSettings } from "../common/database/config.ts";
+import { openDatabase } from "../common/database/database.ts";
+import { databaseProblem } from "../common/database/errors.ts";
 import { implement } from "../common/implement.ts";
-import { problem } from "../common/problem.ts";
 import type { ServiceModule } from "../common/service.ts";
+import { portfolios } from "../portfolios/contract.ts";
 import { users } from "../users/contract.ts";
+import { accessTokenVerifier } from "./access-token.ts";
+import { authentication } from "./authentication.ts";
 import { readAuthConfig } from "./config.ts";
 import { auth } from "./contract.ts";
-import { TokenRefused, tokenVerifier } from "./verify.ts";
+import { forgetExpired } from "./erase.ts";
+import { signOutHandlers, tokenHandlers, trailHandlers } from "./handlers.ts";
+import { openIssuers } from "./issuer-keys.ts";
+import { collectKeyMetrics, keyMetrics } from "./key-metrics.ts";
+import { logoutTokenVerifier } from "./logout-token.ts";
+import { migrations } from "./migrations/index.ts";
+import { listRevocations } from "./revocations.ts";
+import { signOut } from "./sign-out.ts";
 
-/** Turns access tokens into principals. */
+/** How often rows that have expired are deleted. */
+const FORGET_INTERVAL_MS = 600_000;
+
+/** Turns access tokens into principals, and keeps what that takes: keys, revocations, tokens, the audit trail. */
 const service: ServiceModule = (environment) => {
   const config = readAuthConfig(environment);
+  const settings = readDatabaseSettings("auth", environment);
 
   return async (log) => {
-    const verify = tokenVerifier(config);
+    const database = await openDatabase({ settings, entities: [], migrations, log });
+    const { pool } = database;
+    const open = await openIssuers({ ...config, pool, log });
+    const { issuers } = open;
+    const { algorithms, clientId, maxTokenLifetimeSeconds } = config;
+    const verify = accessTokenVerifier({ ...config, issuers, maxLifetimeSeconds: maxTokenLifetimeSeconds });
+    const authenticate = authentication({ pool, verify, log });
+    const signOuts = signOut({
+      pool,
+      verify: logoutTokenVerifier({ issuers, algorithms, clientId }),
+      maxTokenLifetimeSeconds,
+      log,
+    });
+    const forgetting = setInterval(() => {
+      forgetExpired(pool).catch((error) => log.warn({ err: error }, "Expired rows could not be deleted."));
+    }, FORGET_INTERVAL_MS).unref();
 
     const schema = implement({
       contract: auth,
-      uses: [users],
+      uses: [users, portfolios],
+      problemBehind: databaseProblem,
       handlers: {
-        async authenticate({ params: { token }, call, requestId }) {
-          const claims = await verify(token).catch((error) => {
-            if (!(error instanceof TokenRefused)) throw error;
-            log.info({ requestId, reason: error.message }, "Access token refused.");
-            throw problem("UNAUTHENTICATED");
-          });
-          const { iss: issuer, sub: subject, exp: expiresAt, realm_access, ...profile } = claims;
-          const { iat: _, ...named } = profile;
-          const { user_id: userId } = await call("users.resolve", { issuer, subject, profile: named });
-          return {
-            userId,
-            subject,
-            issuer,
-            roles: realm_access?.roles ?? [],
-            scopes: "all" as const,
-            expiresAt,
-          };
-        },
+        authenticate: ({ params: { token, address }, call, requestId }) =>
+          authenticate(token, { call, requestId, address }),
+        revocations: ({ params: { after } }) => listRevocations(pool, after),
+        ...signOutHandlers(database, signOuts),
+        ...tokenHandlers(database, signOuts),
+        ...trailHandlers(database),
       },
     });
-    return { schema, uses: [users.name] };
+    return {
+      schema,
+      uses: [users.name, portfolios.name],
+      metrics: { metrics: keyMetrics, collect: collectKeyMetrics },
+      unreadiness: database.unreadiness,
+      async close() {
+        clearInterval(forgetting);
+        await open.close();
+        await database.close();
+      },
+    };
   };
 };
 export default service;

@@ -45,7 +45,11 @@ export function readSettings<const V extends Variables>(
   const faults: string[] = [];
   const settings: Record<string, unknown> = {};
   for (const [key, { name, schema, secret }] of Object.entries(variables)) {
-    const found = lookUp(environment, prefix ? [`${prefix}_${name}`, name] : [name], secret ?? false, faults);
+    const found = lookUp(environment, prefix ? [`${prefix}_${name}`, name] : [name], secret ?? false);
+    if (found?.fault) {
+      faults.push(found.fault);
+      continue;
+    }
     const parsed = schema.safeParse(found?.value);
     if (parsed.success) settings[key] = parsed.data;
     else faults.push(faultOf(found?.name ?? name, found?.value, secret ?? false, parsed.error));
@@ -54,7 +58,14 @@ export function readSettings<const V extends Variables>(
   return Object.freeze(settings) as Settings<V>;
 }
 
-function lookUp(environment: Environment, names: readonly string[], secret: boolean, faults: string[]) {
+interface Found {
+  readonly name: string;
+  readonly value?: string;
+  /** Why its file cannot be read. */
+  readonly fault?: string;
+}
+
+function lookUp(environment: Environment, names: readonly string[], secret: boolean): Found | undefined {
   for (const name of names) {
     const value = environment[name];
     if (value) return { name, value };
@@ -63,7 +74,7 @@ function lookUp(environment: Environment, names: readonly string[], secret: bool
     try {
       return { name: `${name}_FILE`, value: readFileSync(file, "utf8").trim() };
     } catch (error) {
-      faults.push(`${name}_FILE: ${(error as Error).message}`);
+      return { name: `${name}_FILE`, fault: `${name}_FILE: ${(error as Error).message}` };
     }
   }
   return undefined;
@@ -121,7 +132,10 @@ export function url(...schemes: readonly string[]) {
     );
 }
 
-/** Text as it is; `fallback` when absent. */
-export function text(fallback: string) {
-  return z.string().max(500, "must have at most 500 characters").default(fallback);
+/** Text as it is; `fallback`, or nothing, when absent. */
+export function text(fallback: string): z.ZodDefault<z.ZodString>;
+export function text(): z.ZodOptional<z.ZodString>;
+export function text(fallback?: string) {
+  const schema = z.string().max(500, "must have at most 500 characters");
+  return fallback === undefined ? schema.optional() : schema.default(fallback);
 }

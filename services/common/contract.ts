@@ -7,20 +7,42 @@ export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 /** `GET /v1/portfolios/{id}`: each name in braces is a parameter of the action. */
 export type HttpRoute = `${HttpMethod} /${string}`;
 
-/** What an action that any signed-in user's request may reach, or only other services (`internal`), is made of. */
-export interface ActionEntry {
-  /** One sentence, for the OpenAPI document. */
-  readonly summary: string;
-  /** What the caller's token must allow; `internal`: other services only, and never over HTTP. */
-  readonly scope: Scope | "internal";
+/** What an action is made of. */
+export type ActionEntry = EntryMembers & (UserAccess | PublicAccess | InternalAccess);
+
+/** Signed-in users' requests reach it, by a route or by a service that passes them on. */
+interface UserAccess {
+  /** What the caller's token must allow. */
+  readonly scope: Scope;
   /** The first route is the canonical one; the others are aliases. Without a route nothing outside reaches it. */
   readonly http?: HttpRoute | readonly HttpRoute[];
+}
+
+/** Anyone, without a token: what is sent must prove itself. */
+interface PublicAccess {
+  readonly scope: "public";
+  readonly http: HttpRoute;
+}
+
+/** Other services only, for themselves, and never over HTTP. */
+interface InternalAccess {
+  readonly scope: "internal";
+  readonly http?: never;
+}
+
+interface EntryMembers {
+  /** One sentence, for the OpenAPI document. */
+  readonly summary: string;
   /** Status of success over HTTP; 200 unless stated. 204 goes with a null result. */
   readonly status?: 200 | 201 | 202 | 204;
   /** The Location header of a 201; names in braces are members of the result. */
   readonly location?: `/${string}`;
   /** The If-Match header may be sent; it arrives as the parameter `if_match`, a version. */
   readonly ifMatch?: boolean;
+  /** The body is an HTML form's (`application/x-www-form-urlencoded`), as a specification demands. */
+  readonly form?: boolean;
+  /** Over HTTP, all pages of the result are answered at once, as one array. */
+  readonly everyPage?: boolean;
   /** Strict: unknown members are refused, at the gateway and again in the service. */
   readonly params: z.ZodObject;
   readonly result: z.ZodType;
@@ -66,6 +88,7 @@ export function pathParameters(path: string): string[] {
 function faultOf(entry: ActionEntry): string | undefined {
   const members = Object.keys(entry.params.shape);
   const routes = routesOf(entry);
+  if (entry.params.def.catchall?._zod.def.type !== "never") return "params must be a strictObject";
   if (entry.scope === "internal" && routes.length > 0) return "an internal action has no route";
   for (const route of routes) {
     const missing = pathParameters(route).find((name) => !members.includes(name));

@@ -1,8 +1,9 @@
 import type { Context, ServiceSchema } from "moleculer";
 import type { z } from "zod";
+import { checkScope } from "./access.ts";
 import type { ActionEntry, Call, Contract } from "./contract.ts";
 import { actionTimer } from "./metrics.ts";
-import { Principal } from "./principal.ts";
+import { CLOCK_LEEWAY_SECONDS, Principal } from "./principal.ts";
 import { type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
 import { parseMembers } from "./validation.ts";
 
@@ -10,12 +11,14 @@ import { parseMembers } from "./validation.ts";
 export interface ActionContext<Entry extends ActionEntry, Uses extends Contract> {
   readonly params: z.output<Entry["params"]>;
   /** Whose request it is; undefined in internal actions, which no user's token reaches. */
-  readonly principal: Entry["scope"] extends "internal" ? undefined : Principal;
+  readonly principal: Entry["scope"] extends "internal" | "public" ? undefined : Principal;
   /** Calls an action of a contract that the service `uses`; the remaining time and the request id go along. */
   readonly call: Call<Uses>;
   /** Makes a problem that the contract declares for this action. */
   readonly problem: (code: DeclaredProblem<Entry>, data?: ProblemData) => Error;
   readonly requestId: string;
+  /** The network address that the request came from, if it came through the gateway. */
+  readonly address: string | undefined;
   /** What is left of the caller's time, in milliseconds; at least 0. */
   readonly remainingMs: () => number;
 }
@@ -72,7 +75,7 @@ export function implement<const C extends Contract, const Uses extends Contract 
 }
 
 type Handler = (context: ActionContext<ActionEntry, Contract>) => Promise<unknown>;
-type Wire = Context<Record<string, unknown>, { principal?: unknown }>;
+type Wire = Context<Record<string, unknown>, { principal?: unknown; address?: unknown }>;
 
 function guarded(
   name: string,
@@ -88,16 +91,15 @@ function guarded(
       timer.succeeded(startedAt);
       return result;
     } catch (error) {
-      const thrown = asProblem(error, problemBehind);
-      const { code } = problemOf(thrown);
-      if (!commonProblems.has(code) && !entry.problems?.includes(code)) {
+      const { code, data } = answerTo(error, entry, problemBehind);
+      if (code === "INTERNAL_ERROR") {
         wire.broker.logger.error(
           { action: name, requestId: wire.requestID, err: error },
           "Unexpected error.",
         );
       }
       timer.failed(startedAt, code);
-      throw thrown;
+      throw problem(code, data);
     } finally {
       // The caller knows its own meta; sending it back would cost a copy per hop.
       if (wire.nodeID !== wire.broker.nodeID) wire.meta = {};
@@ -113,17 +115,18 @@ function contextOf(wire: Wire, entry: ActionEntry): ActionContext<ActionEntry, C
     call: ((action: string, callParams: object) => wire.call(action, callParams)) as Call<Contract>,
     problem: problem as (code: never, data?: ProblemData) => Error,
     requestId: wire.requestID ?? wire.id,
+    address: typeof wire.meta.address === "string" ? wire.meta.address : undefined,
     remainingMs: () => remainingMsOf(wire),
   };
 }
 
 /** The principal, if it may do this: well formed, not expired, and with the entry's scope. */
 function authorize(candidate: unknown, entry: ActionEntry): Principal | undefined {
-  if (entry.scope === "internal") return undefined;
+  if (entry.scope === "internal" || entry.scope === "public") return undefined;
   const checked = Principal.safeParse(candidate);
-  if (!checked.success || checked.data.expiresAt * 1000 <= Date.now()) throw problem("UNAUTHENTICATED");
-  const { scopes } = checked.data;
-  if (scopes !== "all" && !scopes.includes(entry.scope)) throw problem("FORBIDDEN");
+  if (!checked.success) throw problem("UNAUTHENTICATED");
+  if ((checked.data.expiresAt + CLOCK_LEEWAY_SECONDS) * 1000 <= Date.now()) throw problem("UNAUTHENTICATED");
+  checkScope(checked.data, entry);
   return checked.data;
 }
 
@@ -135,12 +138,15 @@ function remainingMsOf(wire: Wire): number {
   return Math.max(0, timeout - seconds * 1e3 - nanoseconds / 1e6);
 }
 
-/** Internals stay in this process: a problem leaves it newly made, and anything else as INTERNAL_ERROR. */
-function asProblem(
+/** Internals stay in this process: what is no problem that the action may answer with leaves it as INTERNAL_ERROR. */
+function answerTo(
   error: unknown,
+  entry: ActionEntry,
   problemBehind: Implementation<Contract, Contract>["problemBehind"],
-): Error {
-  const { code, data } = problemOf(error);
-  if (code !== "INTERNAL_ERROR") return problem(code, data);
-  return problem(problemBehind?.(error) ?? "INTERNAL_ERROR");
+): { code: ProblemCode; data: ProblemData } {
+  const known = problemOf(error);
+  const { code, data } = known.code === "INTERNAL_ERROR" ? { code: problemBehind?.(error), data: {} } : known;
+  if (code === undefined) return { code: "INTERNAL_ERROR", data: {} };
+  if (commonProblems.has(code) || entry.problems?.includes(code)) return { code, data };
+  return { code: "INTERNAL_ERROR", data: {} };
 }

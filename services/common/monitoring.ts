@@ -4,8 +4,11 @@ import prometheus from "moleculer-prometheus";
 import type { Metric, Registry } from "prom-client";
 import { collectDatabaseMetrics, databaseMetrics } from "./database/pool-metrics.ts";
 import { requestMetrics } from "./metrics.ts";
-import type { Unreadiness } from "./service.ts";
+import type { OpenService, Unreadiness } from "./service.ts";
 import { brokerMetrics, collectBrokerMetrics } from "./transport.ts";
+
+/** How often CPU time, memory and the event loop's lag are looked at. */
+const PROCESS_METRICS_INTERVAL_MS = 5_000;
 
 export interface MonitoringOptions {
   readonly host: string;
@@ -13,6 +16,8 @@ export interface MonitoringOptions {
   /** The names of the services that this process runs. */
   readonly services: readonly string[];
   readonly unreadiness: Unreadiness;
+  /** The services' own metrics. */
+  readonly metrics?: readonly NonNullable<OpenService["metrics"]>[];
   /** The port could not be opened. */
   readonly failed: (error: Error) => void;
 }
@@ -36,6 +41,7 @@ export function monitoringService(options: MonitoringOptions): ServiceSchema {
     mixins: [prometheus],
     settings: {
       port: options.port,
+      timeout: PROCESS_METRICS_INTERVAL_MS,
       // They listen to events that Moleculer 0.15 no longer sends, and would stay empty.
       metrics: {
         moleculer_req_total: null,
@@ -50,18 +56,25 @@ export function monitoringService(options: MonitoringOptions): ServiceSchema {
       server.listen = (port) => listen(port, options.host);
     },
     started(this: Prometheus) {
-      const own = [...requestMetrics, ...databaseMetrics, ...brokerMetrics];
+      const { metrics = [] } = options;
+      const own = [
+        ...requestMetrics,
+        ...databaseMetrics,
+        ...brokerMetrics,
+        ...metrics.flatMap((each) => each.metrics),
+      ];
       for (const metric of own) this.register.registerMetric(metric as Metric);
       this.server.get("/metrics", (_, response) => {
         collectDatabaseMetrics();
         collectBrokerMetrics(this.broker);
+        for (const { collect } of metrics) collect();
         send(response, 200, this.client.contentType, this.register.metrics());
       });
       this.server.get("/health", (_, response) =>
         sendJson(response, 200, { status: "ok", services: options.services }),
       );
       this.server.get("/ready", async (_, response) => {
-        const reason = await options.unreadiness();
+        const reason = await options.unreadiness().catch((error: Error) => error.message);
         if (reason === undefined) sendJson(response, 200, { status: "ready", services: options.services });
         else sendJson(response, 503, { status: "not ready", services: options.services, reason });
       });

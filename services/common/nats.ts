@@ -1,5 +1,6 @@
 import { Errors, type Middleware, type ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
+import { within } from "./within.ts";
 
 /** How long a round trip to the NATS server may take before it counts as gone. */
 const ROUND_TRIP_TIMEOUT_MS = 1_000;
@@ -25,11 +26,12 @@ interface Discovery {
 /**
  * Moleculer does not notice that its NATS connection is gone: requests published meanwhile are lost and hang until
  * they time out. This middleware tells it: requests in flight are rejected at once, new ones refused at once, and when
- * the connection is back the nodes make themselves known again at once.
+ * the connection is back the nodes make themselves known again at once. And what has timed out is over.
  */
 export const natsState: Middleware = {
   name: "NatsState",
   created(broker: ServiceBroker) {
+    if (broker.transit) endForgotten(transitOf(broker));
     let watched: NatsConnection | undefined;
     broker.localBus.on("$transporter.connected", () => {
       const { client } = transitOf(broker).tx;
@@ -41,6 +43,19 @@ export const natsState: Middleware = {
     });
   },
 };
+
+/**
+ * Moleculer forgets a request that has timed out without ending it, and so would track it for ever: a leak, and a stop
+ * that waits for it in vain. One that is forgotten right before its reply is handed over is ended by that.
+ */
+function endForgotten(transit: Transit): void {
+  const remove = transit.removePendingRequest.bind(transit);
+  transit.removePendingRequest = (id) => {
+    const request = transit.pendingRequests.get(id);
+    remove(id);
+    if (request) queueMicrotask(() => request.reject(rejectionOf(request)));
+  };
+}
 
 async function watch(broker: ServiceBroker, client: NatsConnection): Promise<void> {
   const transit = transitOf(broker);
@@ -61,10 +76,14 @@ async function watch(broker: ServiceBroker, client: NatsConnection): Promise<voi
 }
 
 function rejectPending(transit: Transit): void {
-  for (const [id, { action, nodeID, reject }] of transit.pendingRequests) {
+  for (const [id, request] of transit.pendingRequests) {
     transit.removePendingRequest(id);
-    reject(new Errors.RequestRejectedError({ action: action.name, nodeID }));
+    request.reject(rejectionOf(request));
   }
+}
+
+function rejectionOf({ action, nodeID }: PendingRequest): Error {
+  return new Errors.RequestRejectedError({ action: action.name, nodeID });
 }
 
 /** Why the broker cannot be reached just now; undefined when a round trip works, or when there is no transporter. */
@@ -72,15 +91,11 @@ export async function natsUnreadiness(broker: ServiceBroker): Promise<string | u
   if (!broker.transit) return undefined;
   const { client, connected } = transitOf(broker).tx;
   if (!client || !connected) return "NATS is not connected";
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error("no answer")), ROUND_TRIP_TIMEOUT_MS);
   try {
-    await Promise.race([client.flush(), timeout.promise]);
+    await within(ROUND_TRIP_TIMEOUT_MS, client.flush());
     return undefined;
   } catch (error) {
     return `NATS: ${(error as Error).message}`;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -15,16 +15,21 @@ export const problemKinds = {
   MALFORMED_REQUEST: { status: 400, title: "The request is malformed." },
   MALFORMED_JSON: { status: 400, title: "The body is not valid JSON." },
   VALIDATION_FAILED: { status: 400, title: "The request has members that are not valid." },
+  INVALID_LOGOUT_TOKEN: { status: 400, title: "The logout token is not valid." },
   UNAUTHENTICATED: { status: 401, title: "A valid access token is required." },
   FORBIDDEN: { status: 403, title: "The access token does not allow this." },
   ROUTE_NOT_FOUND: { status: 404, title: "There is nothing at this address." },
+  USER_NOT_FOUND: { status: 404, title: "There is no such user." },
+  TOKEN_NOT_FOUND: { status: 404, title: "There is no such personal access token." },
   PORTFOLIO_NOT_FOUND: { status: 404, title: "There is no such portfolio." },
   METHOD_NOT_ALLOWED: { status: 405, title: "This address does not offer that method." },
   REQUEST_TIMEOUT: { status: 408, title: "The request took too long to arrive." },
+  TOO_MANY_TOKENS: { status: 409, title: "There are as many personal access tokens as one user may have." },
   PRECONDITION_FAILED: { status: 412, title: "It was changed in the meantime." },
   PAYLOAD_TOO_LARGE: { status: 413, title: "The body is too large." },
   URI_TOO_LONG: { status: 414, title: "The address is too long." },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "The body must be application/json." },
+  TOKEN_EXPIRY_OUT_OF_RANGE: { status: 422, title: "A token must end in the future, and within a year." },
   TARGET_ALLOCATION_NOT_100: { status: 422, title: "The target allocation does not sum up to 100 percent." },
   HEADERS_TOO_LARGE: { status: 431, title: "The request headers are too large." },
   INTERNAL_ERROR: { status: 500, title: "Something went wrong on our side." },
@@ -75,7 +80,7 @@ const brokerErrors: Readonly<Record<string, ProblemCode>> = {
 
 /** The problem that an error stands for; anything unknown is an INTERNAL_ERROR and tells nothing. */
 export function problemOf(error: unknown): { code: ProblemCode; data: ProblemData } {
-  const { type, data, code } = error as { type?: unknown; data?: ProblemData; code?: unknown };
+  const { type, data, code } = (error ?? {}) as { type?: unknown; data?: ProblemData; code?: unknown };
   if (typeof type !== "string") return { code: "INTERNAL_ERROR", data: {} };
   // Moleculer knows REQUEST_TIMEOUT too: its 504 is a deadline, ours (408) a slow client.
   if (Object.hasOwn(brokerErrors, type) && code !== 408)

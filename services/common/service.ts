@@ -1,4 +1,5 @@
 import type { ServiceSchema } from "moleculer";
+import type { Metric } from "prom-client";
 import type { Environment } from "./config.ts";
 
 /** The process's log. */
@@ -26,6 +27,8 @@ export interface OpenService {
   /** The services whose actions it calls: it is not ready before each was seen once. */
   readonly uses?: readonly string[];
   readonly unreadiness?: Unreadiness;
+  /** Metrics of its own, and how their present values are read into them. */
+  readonly metrics?: { readonly metrics: readonly Metric[]; readonly collect: () => void };
   /** Stop is near: tell clients to go elsewhere, while still answering them. */
   readonly drain?: () => void;
   /** Lets go of what it stands on, after the process has left the broker. */

@@ -1,4 +1,5 @@
 import type { Middleware, ServiceBroker } from "moleculer";
+import type { NatsConnection } from "nats";
 import { Counter, Gauge } from "prom-client";
 
 const packets = new Counter({
@@ -48,16 +49,18 @@ interface Sending {
 }
 
 /**
- * A middleware that sends what one turn of the event loop has to send together. (Moleculer types its hooks as if they were calls, hence the casts.) The NATS client writes once per microtask queue, which
- * under load is once per packet, and a write to a socket costs more than all the rest of a packet's way. Gathered, the
- * packets of concurrent requests share a write here, a read and a write in nats-server, and a read at their receiver,
- * which so finds them in one turn and can put their reads together.
+ * A middleware that sends what one turn of the event loop has to send together. The NATS client writes once per
+ * microtask queue, which under load is once per packet, and a write to a socket costs more than all the rest of a
+ * packet's way. Gathered, the packets of concurrent requests share a write here, a read and a write in nats-server, and
+ * a read at their receiver, which so finds them in one turn and can put their reads together.
+ * (Moleculer types its hooks as if they were calls, hence the casts.)
  */
 export const gatheredSends: Middleware = {
   name: "GatheredSends",
 
   transporterSend(next) {
     const sent = { packets: packets.labels("sent"), bytes: bytes.labels("sent") };
+    const transporter = this as unknown as { client: NatsConnection | null };
     let gathered: Sending[] = [];
 
     function flush(): void {
@@ -68,6 +71,9 @@ export const gatheredSends: Middleware = {
     }
 
     return ((topic: string, data: Buffer, meta: object) => {
+      // The client refuses these by throwing, and only if that happens at once is a caller told that its reply is one.
+      if (data.length > (transporter.client?.info?.max_payload ?? data.length))
+        return next(topic, data, meta);
       sent.packets.inc();
       sent.bytes.inc(data.length);
       return new Promise((resolve, reject) => {

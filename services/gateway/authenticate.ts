@@ -1,16 +1,31 @@
 import { LRUCache } from "lru-cache";
-import { COMPACT_JWS, MAX_TOKEN_LENGTH } from "../auth/contract.ts";
+import { COMPACT_JWS, MAX_TOKEN_LENGTH, PERSONAL_ACCESS_TOKEN } from "../auth/contract.ts";
 import type { Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
+import { type RevocationKeys, revocationKeys } from "../common/revocation-key.ts";
+import type { RevocationList } from "./revocation-list.ts";
 
 const MAX_CACHED_PRINCIPALS = 20_000;
 /** RFC 6750: the scheme's name in any case, one space. */
 const BEARER = /^bearer /i;
 
+interface Remembered {
+  readonly principal: Principal;
+  readonly keys: RevocationKeys;
+}
+
+/** The request that a token came with, for logs and the audit trail. */
+export interface AskingRequest {
+  readonly requestId: string;
+  readonly address: string | undefined;
+}
+
 export interface AuthenticateOptions {
   readonly cacheSeconds: number;
   /** Asks `auth` whose token it is. */
-  readonly ask: (token: string, requestId: string) => Promise<Principal>;
+  readonly ask: (token: string, request: AskingRequest) => Promise<Principal>;
+  /** What is revoked; while it is not fresh, nothing that is remembered is believed. */
+  readonly revocations: Pick<RevocationList, "isFresh" | "covers">;
 }
 
 /**
@@ -19,34 +34,46 @@ export interface AuthenticateOptions {
  * the very text that was verified, so another spelling of a token is another token.
  * @throws UNAUTHENTICATED, the same for every bad or missing token; ISSUER_UNAVAILABLE, SERVICE_UNAVAILABLE.
  */
-export function authenticator({ cacheSeconds, ask }: AuthenticateOptions) {
-  const principals = new LRUCache<string, Principal>({ max: MAX_CACHED_PRINCIPALS });
+export function authenticator({ cacheSeconds, ask, revocations }: AuthenticateOptions) {
+  // By the wall clock, because that is what tokens end by.
+  const principals = new LRUCache<string, Remembered>({ max: MAX_CACHED_PRINCIPALS, perf: Date });
   const questions = new Map<string, Promise<Principal>>();
 
-  async function verify(token: string, requestId: string): Promise<Principal> {
-    const principal = await ask(token, requestId);
+  async function verify(token: string, request: AskingRequest): Promise<Principal> {
+    const principal = await ask(token, request);
     const remainingMs = Math.min(cacheSeconds * 1000, principal.expiresAt * 1000 - Date.now());
-    if (remainingMs > 0) principals.set(token, principal, { ttl: remainingMs });
+    if (remainingMs > 0) {
+      principals.set(token, { principal, keys: revocationKeys(principal) }, { ttl: remainingMs });
+    }
     return principal;
   }
 
-  function askOnce(token: string, requestId: string): Promise<Principal> {
+  function askOnce(token: string, request: AskingRequest): Promise<Principal> {
     const asked = questions.get(token);
     if (asked) return asked;
-    const question = verify(token, requestId).finally(() => questions.delete(token));
+    const question = verify(token, request).finally(() => questions.delete(token));
     questions.set(token, question);
     return question;
   }
 
   return {
     /** Who makes a request with this Authorization header. */
-    authenticate(header: string | undefined, requestId: string): Principal | Promise<Principal> {
+    authenticate(header: string | undefined, request: AskingRequest): Principal | Promise<Principal> {
       if (header === undefined || !BEARER.test(header)) throw problem("UNAUTHENTICATED");
       const token = header.slice("bearer ".length);
-      const principal = principals.get(token);
-      if (principal) return principal;
-      if (token.length > MAX_TOKEN_LENGTH || !COMPACT_JWS.test(token)) throw problem("UNAUTHENTICATED");
-      return askOnce(token, requestId);
+      const known = revocations.isFresh ? principals.get(token) : undefined;
+      if (known) {
+        if (!revocations.covers(known.keys, known.principal.issuedAt)) return known.principal;
+        principals.delete(token);
+        throw problem("UNAUTHENTICATED");
+      }
+      if (!isToken(token)) throw problem("UNAUTHENTICATED");
+      return askOnce(token, request);
     },
   };
+}
+
+/** Whether it has a token's form; nothing else is worth asking about. */
+function isToken(text: string): boolean {
+  return text.length <= MAX_TOKEN_LENGTH && (PERSONAL_ACCESS_TOKEN.test(text) || COMPACT_JWS.test(text));
 }

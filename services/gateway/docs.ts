@@ -4,7 +4,10 @@ import { dirname, join } from "node:path";
 
 const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
-const assets: Readonly<Record<string, { readonly type: string; readonly content: Buffer | string }>> = {
+/** The files that the page of the API's documentation needs, by name. */
+export const docsAssets: Readonly<
+  Record<string, { readonly type: string; readonly content: Buffer | string }>
+> = {
   "swagger-ui.css": {
     type: "text/css; charset=utf-8",
     content: readFileSync(join(folder, "swagger-ui.css")),
@@ -15,16 +18,9 @@ const assets: Readonly<Record<string, { readonly type: string; readonly content:
   },
   "start.js": {
     type: "text/javascript; charset=utf-8",
-    content: 'SwaggerUIBundle({ url: "../openapi.json", dom_id: "#docs", persistAuthorization: true });',
+    content: 'SwaggerUIBundle({ url: "openapi.json", dom_id: "#docs", persistAuthorization: true });',
   },
 };
-
-/** The files that the page of the API's documentation needs, by name. */
-export function docsAsset(
-  name: string,
-): { readonly type: string; readonly content: Buffer | string } | undefined {
-  return Object.hasOwn(assets, name) ? assets[name] : undefined;
-}
 
 /** Shows `/openapi.json`. Nothing on it comes from elsewhere. */
 export const docsPage = `<!doctype html>

@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
 import ApiGateway from "moleculer-web";
+import { MAX_REVOCATIONS } from "../auth/contract.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemOf } from "../common/problem.ts";
 import type { Log, ServiceModule } from "../common/service.ts";
@@ -9,36 +9,31 @@ import { authenticator } from "./authenticate.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
 import { contracts } from "./contracts.ts";
 import { type HandlerDependencies, routeHandler } from "./handle.ts";
+import { type IncomingRequest, prepare } from "./incoming.ts";
 import { sendProblem } from "./problem-response.ts";
-import { type Page, publicPages } from "./public-pages.ts";
+import { type Page, publicPages, servePage } from "./public-pages.ts";
+import { RevocationList } from "./revocation-list.ts";
 import { type Route, routesOfContracts } from "./routes.ts";
-import { createHttpServer } from "./server.ts";
+import { close, createHttpServer, listen } from "./server.ts";
 import { refuseUnrouted } from "./unrouted.ts";
 
-const MAX_URL_LENGTH = 8192;
-/** Once stopped, sockets that are still open after this are cut. */
-const LAST_REPLIES_MS = 5_000;
-const REQUEST_ID = /^[\w-]{8,64}$/;
+/** A list of revocations that takes longer is too old when it comes. */
+const REVOCATIONS_TIMEOUT_MS = 1_000;
 
 /** What moleculer-web adds to a service and to a request, as far as it is used here. */
 type Gateway = Service & {
-  server: Server;
   aliases: { toString(): string }[];
   addRoute(route: object): void;
   httpHandler(request: IncomingMessage, response: ServerResponse): Promise<void>;
 };
-type RoutedRequest = IncomingMessage & {
-  originalUrl: string;
-  requestId: string;
-  $params?: { params: Record<string, string> };
-};
+type RoutedRequest = IncomingRequest & { $params?: { params: Record<string, string> } };
 type Handler = (request: RoutedRequest, response: ServerResponse) => void;
 
 const mixin = ApiGateway as unknown as ServiceSchema & { methods: { httpHandler: Gateway["httpHandler"] } };
 
 /**
- * The only process that clients reach. moleculer-web listens and finds the route; what happens with a request is ours
- * (`handle.ts`).
+ * The only process that clients reach. moleculer-web finds the route; the server and what happens with a request are
+ * ours (`server.ts`, `handle.ts`).
  */
 const service: ServiceModule = (environment) => {
   const config = readGatewayConfig(environment);
@@ -48,14 +43,16 @@ const service: ServiceModule = (environment) => {
     const pages = publicPages({ routes, publicUrl: config.publicUrl, unreadiness });
     const state = { draining: false };
     let server: Server | undefined;
+    let revocations: RevocationList | undefined;
 
     const schema = {
       name: "gateway",
       mixins: [mixin],
-      settings: { ip: config.host, port: config.port, ...webSettings },
+      settings: { ...webSettings, onError: errorHandler(log) },
       created(this: Gateway) {
-        server = this.server;
-        const dependencies = dependenciesOf(this.broker, config, state, log);
+        server = createHttpServer((request, response) => void this.httpHandler(request, response));
+        revocations = revocationsOf(this.broker, log);
+        const dependencies = dependenciesOf(this.broker, config, revocations, log);
         this.addRoute({ ...webRoute, aliases: aliasesOf(routes, pages, dependencies) });
         // moleculer-web writes each request's alias into a debug line, whether or not it is logged.
         for (const alias of this.aliases) {
@@ -63,14 +60,17 @@ const service: ServiceModule = (environment) => {
           alias.toString = () => text;
         }
       },
-      stopped() {
-        setTimeout(() => server?.closeAllConnections(), LAST_REPLIES_MS).unref();
+      async started() {
+        revocations?.start();
+        await listen(server as Server, config.port, config.host);
+      },
+      async stopped() {
+        revocations?.stop();
+        await close(server as Server);
       },
       methods: {
-        createServer(this: Gateway) {
-          this.server = createHttpServer((request, response) => void this.httpHandler(request, response));
-        },
         httpHandler(this: Gateway, request: RoutedRequest, response: ServerResponse) {
+          if (state.draining) response.setHeader("Connection", "close");
           return prepare(request, response)
             ? mixin.methods.httpHandler.call(this, request, response)
             : undefined;
@@ -94,18 +94,26 @@ export default service;
 
 /** Logging, CORS and error pages of moleculer-web stay off: all replies are ours. */
 const webSettings = {
+  server: false,
   routes: null,
   optimizeOrder: false,
   logRequest: null,
   logRequestParams: null,
   logResponse: null,
   logRouteRegistration: null,
-  onError(request: RoutedRequest, response: ServerResponse, error: Error) {
-    const { code, data } = problemOf(error);
-    // What moleculer-web itself throws is about a path that cannot be decoded.
-    sendProblem(response, code === "INTERNAL_ERROR" ? "MALFORMED_REQUEST" : code, data, request.originalUrl);
-  },
 };
+
+/** Answers what moleculer-web itself throws: about a path that cannot be decoded, or while it stops. */
+function errorHandler(log: Log) {
+  return (request: RoutedRequest, response: ServerResponse, error: Error & { readonly type?: unknown }) => {
+    const { code, data } =
+      error.type === "UNABLE_DECODE_PARAM"
+        ? { code: "MALFORMED_REQUEST" as const, data: { detail: "The address cannot be decoded." } }
+        : problemOf(error);
+    if (code === "INTERNAL_ERROR") log.error({ requestId: request.requestId, err: error }, "Request failed.");
+    sendProblem(response, code, data, "/");
+  };
+}
 
 const webRoute = {
   path: "/",
@@ -114,38 +122,25 @@ const webRoute = {
   mergeParams: false,
   logging: false,
   etag: false,
-  pathToRegexpOptions: { sensitive: true },
+  // moleculer-web itself takes one slash off the end.
+  pathToRegexpOptions: { sensitive: true, trailing: false },
 };
-
-/** Gives the request its id, and takes `/api` off its address. Refuses an address that is too long. */
-function prepare(request: RoutedRequest, response: ServerResponse): boolean {
-  const { headers, url = "/" } = request;
-  const given = headers["x-request-id"];
-  request.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
-  // moleculer-web reads the id from here, and prefers the second.
-  headers["x-request-id"] = request.requestId;
-  delete headers["x-correlation-id"];
-  if (url.startsWith("/api/")) request.url = url.slice("/api".length);
-  request.originalUrl = request.url ?? "/";
-  if (url.length <= MAX_URL_LENGTH) return true;
-  sendProblem(response, "URI_TOO_LONG", {}, "/", { Connection: "close" });
-  return false;
-}
 
 function dependenciesOf(
   broker: ServiceBroker,
   config: GatewayConfig,
-  state: { readonly draining: boolean },
+  revocations: RevocationList,
   log: Log,
 ): HandlerDependencies {
-  const call: HandlerDependencies["call"] = (action, params, { principal, timeoutMs, requestId }) =>
-    broker.call(action, params, { meta: { principal }, timeout: timeoutMs, requestID: requestId });
+  const call: HandlerDependencies["call"] = (action, params, { principal, address, timeoutMs, requestId }) =>
+    broker.call(action, params, { meta: { principal, address }, timeout: timeoutMs, requestID: requestId });
   const { authenticate } = authenticator({
     cacheSeconds: config.principalCacheSeconds,
-    ask: (token, requestID) =>
-      broker.call<Principal, { token: string }>(
+    revocations,
+    ask: (token, { requestId: requestID, address }) =>
+      broker.call<Principal, { token: string; address: string | undefined }>(
         "auth.authenticate",
-        { token },
+        { token, address },
         { timeout: config.requestTimeoutMs, requestID },
       ),
   });
@@ -153,9 +148,17 @@ function dependenciesOf(
     authenticate,
     call,
     requestTimeoutMs: config.requestTimeoutMs,
-    isDraining: () => state.draining,
     log,
   };
+}
+
+function revocationsOf(broker: ServiceBroker, log: Log): RevocationList {
+  return new RevocationList({
+    fetch: (after) =>
+      broker.call("auth.revocations", after ? { after } : {}, { timeout: REVOCATIONS_TIMEOUT_MS }),
+    pageSize: MAX_REVOCATIONS,
+    log,
+  });
 }
 
 /** Every route as moleculer-web's alias, the most used first, because it tries them in this order. */
@@ -170,20 +173,24 @@ function aliasesOf(routes: readonly Route[], pages: readonly Page[], dependencie
     add(route.method, route.pattern, (request, response) => {
       // For OPTIONS, moleculer-web looks up the method that a preflight asks about; nothing of it may run.
       if (request.method === "OPTIONS") return refuseUnrouted([...routes, ...pages], request, response);
-      const { originalUrl, requestId } = request;
-      const queryAt = originalUrl.indexOf("?");
-      void handle(request, response, {
-        requestId,
-        pathParameters: request.$params?.params ?? {},
-        query: queryAt === -1 ? "" : originalUrl.slice(queryAt + 1),
-      });
+      const { requestId, prefix } = request;
+      void handle(request, response, { requestId, prefix, ...addressOf(request) });
     });
   }
   for (const page of pages) {
     add(page.method, page.pattern, (request, response) => {
       if (request.method === "OPTIONS") return refuseUnrouted([...routes, ...pages], request, response);
-      void page.serve(response, request.$params?.params ?? {});
+      servePage(page, addressOf(request).path, response);
     });
   }
   return aliases;
+}
+
+function addressOf({ originalUrl, $params }: RoutedRequest) {
+  const queryAt = originalUrl.indexOf("?");
+  return {
+    path: queryAt === -1 ? originalUrl : originalUrl.slice(0, queryAt),
+    query: queryAt === -1 ? "" : originalUrl.slice(queryAt + 1),
+    parameters: $params?.params ?? {},
+  };
 }

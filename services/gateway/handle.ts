@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { checkScope } from "../common/access.ts";
 import { requestRecorder } from "../common/metrics.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemKinds, problemOf } from "../common/problem.ts";
@@ -6,22 +7,27 @@ import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
 import { sendProblem } from "./problem-response.ts";
 import { parametersOf, type Received } from "./request.ts";
-import { sendResult } from "./response.ts";
+import { sendEveryPage, sendResult } from "./response.ts";
 import type { Route } from "./routes.ts";
 
-/** One hop: an action's name, its parameters, for whom, how long it may take, and the id that logs carry. */
-export type CallAction = (
-  action: string,
-  params: object,
-  options: { principal: Principal; timeoutMs: number; requestId: string },
-) => Promise<unknown>;
+/** For whom an action is called, from where, how long it may take, and the id that logs carry. */
+export interface CallOptions {
+  readonly principal: Principal | undefined;
+  readonly address: string | undefined;
+  readonly timeoutMs: number;
+  readonly requestId: string;
+}
+
+/** One hop. */
+export type CallAction = (action: string, params: object, options: CallOptions) => Promise<unknown>;
 
 export interface HandlerDependencies {
-  readonly authenticate: (header: string | undefined, requestId: string) => Principal | Promise<Principal>;
+  readonly authenticate: (
+    header: string | undefined,
+    request: { readonly requestId: string; readonly address: string | undefined },
+  ) => Principal | Promise<Principal>;
   readonly call: CallAction;
   readonly requestTimeoutMs: number;
-  /** Stop is near: connections are closed after their reply. */
-  readonly isDraining: () => boolean;
   readonly log: Log;
 }
 
@@ -36,20 +42,29 @@ export type RouteHandler = (
  * not right), one call of the owning service, the reply.
  */
 export function routeHandler(route: Route, dependencies: HandlerDependencies): RouteHandler {
-  const { authenticate, call, requestTimeoutMs, isDraining, log } = dependencies;
+  const { authenticate, call, requestTimeoutMs, log } = dependencies;
   const { action, entry, method, path, pattern } = route;
   const recorder = requestRecorder(method, path);
+  const isPublic = entry.scope === "public";
+  const isWrite = method !== "GET";
 
   return async (request, response, { requestId, ...received }) => {
     const startedAt = performance.now();
     response.once("close", () => recorder.answered(response.statusCode, startedAt));
-    if (isDraining()) response.setHeader("Connection", "close");
     try {
-      const principal = await authenticate(request.headers.authorization, requestId);
+      const address = addressOf(request);
+      const { authorization } = request.headers;
+      const principal = isPublic ? undefined : await authenticate(authorization, { requestId, address });
+      if (principal) checkScope(principal, entry);
       const params = await parametersOf(route, request, response, received);
       parseMembers(entry.params, params);
       const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (performance.now() - startedAt)));
-      sendResult(response, route, await call(action, params, { principal, timeoutMs, requestId }));
+      const options = { principal, address, timeoutMs, requestId };
+      if (principal && isWrite && principal.scopes !== "all") await record(call, action, options, principal);
+      const result = await call(action, params, options);
+      if (entry.everyPage)
+        await sendEveryPage(response, result, (cursor) => call(action, { ...params, cursor }, options));
+      else sendResult(response, route, received, result);
     } catch (error) {
       const { code, data } = problemOf(error);
       recorder.refused(code);
@@ -59,4 +74,21 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       sendProblem(response, code, data, pattern);
     }
   };
+}
+
+/** What a script does with a personal access token is written down before it is done. */
+async function record(
+  call: CallAction,
+  act: string,
+  options: CallOptions,
+  principal: Principal,
+): Promise<void> {
+  const { address, requestId } = options;
+  const { userId: user_id, subject, tokenId: token_id } = principal;
+  await call("auth.record", { user_id, act, subject, token_id, address, request_id: requestId }, options);
+}
+
+/** The client's address; an IPv4 address that came over an IPv6 socket is written as such. */
+function addressOf({ socket }: IncomingMessage): string | undefined {
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type ProblemCode, problemKinds } from "../common/problem.ts";
-import { problemType } from "./problem-response.ts";
+import { problemDocument, problemType } from "./problem-response.ts";
 import type { Route } from "./routes.ts";
 
 /** Version of the HTTP API. */
@@ -9,11 +9,13 @@ const API_VERSION = "1.0.0";
 /** What any operation may answer with, beside its own problems. */
 const COMMON_PROBLEMS: readonly ProblemCode[] = [
   "VALIDATION_FAILED",
+  "MALFORMED_REQUEST",
   "UNAUTHENTICATED",
   "FORBIDDEN",
   "SERVICE_UNAVAILABLE",
   "POOL_EXHAUSTED",
   "DATABASE_UNAVAILABLE",
+  "ISSUER_UNAVAILABLE",
   "DEADLINE_EXCEEDED",
 ];
 const BODY_PROBLEMS: readonly ProblemCode[] = [
@@ -25,6 +27,7 @@ const BODY_PROBLEMS: readonly ProblemCode[] = [
 /** The OpenAPI 3.1 document, made from the contracts. Every path is also served below `/api`. */
 export function openApiDocument(routes: readonly Route[], publicUrl: string | undefined): object {
   const paths: Record<string, Record<string, object>> = {};
+  const base = publicUrl?.replace(/\/+$/, "") ?? "";
   for (const route of routes) {
     paths[route.path] ??= {};
     (paths[route.path] as Record<string, object>)[route.method.toLowerCase()] = operationOf(route, routes);
@@ -36,7 +39,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
       version: API_VERSION,
       description: "Portfolios of crypto assets. Errors are problem documents (RFC 9457).",
     },
-    servers: [{ url: publicUrl ?? "/" }, { url: `${publicUrl ?? ""}/api` }],
+    servers: [{ url: base || "/" }, { url: `${base}/api` }],
     security: [{ bearer: [] }],
     paths,
     components: {
@@ -47,15 +50,16 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
 }
 
 function operationOf(route: Route, routes: readonly Route[]): object {
-  const { entry, action, method, source, status } = route;
-  const isCanonical = routes.find((other) => other.action === action) === route;
+  const { entry, action, source, status } = route;
+  const position = routes.filter((other) => other.action === action).indexOf(route);
   const params = z.toJSONSchema(entry.params, { io: "input", target: "draft-2020-12" }) as JsonSchema;
   const own = Object.entries(params.properties ?? {}).filter(([name]) => !route.reserved.has(name));
   const required = (params.required ?? []).filter((name) => !route.reserved.has(name));
   return {
-    operationId: isCanonical ? action : `${action}.${method.toLowerCase()}.${route.path}`,
+    operationId: position === 0 ? action : `${action}.${position + 1}`,
     summary: entry.summary,
     tags: [action.split(".", 1)[0]],
+    security: entry.scope === "public" ? [] : [{ bearer: [entry.scope] }],
     parameters: [
       ...parametersIn("path", route, params),
       ...(entry.ifMatch ? [ifMatchHeader] : []),
@@ -68,7 +72,7 @@ function operationOf(route: Route, routes: readonly Route[]): object {
         requestBody: {
           required: required.length > 0,
           content: {
-            "application/json": {
+            [entry.form ? "application/x-www-form-urlencoded" : "application/json"]: {
               schema: {
                 type: "object",
                 properties: Object.fromEntries(own),
@@ -121,11 +125,11 @@ function successOf({ entry, status, isPage, hasVersion }: Route): object {
 }
 
 /** The problems of a route, by status; one status may stand for several. */
-function problemsOf({ entry, source, method }: Route): Record<string, object> {
+function problemsOf({ entry, source, pattern }: Route): Record<string, object> {
   const codes = new Set<ProblemCode>([
     ...(entry.problems ?? []),
     ...COMMON_PROBLEMS,
-    ...(source === "body" && method !== "GET" ? BODY_PROBLEMS : []),
+    ...(source === "body" ? BODY_PROBLEMS : []),
   ]);
   const byStatus = Map.groupBy(codes, (code) => problemKinds[code].status);
   return Object.fromEntries(
@@ -136,7 +140,7 @@ function problemsOf({ entry, source, method }: Route): Record<string, object> {
         content: {
           "application/problem+json": {
             schema: { $ref: "#/components/schemas/Problem" },
-            examples: Object.fromEntries(members.map((code) => [code, { value: exampleOf(code) }])),
+            examples: Object.fromEntries(members.map((code) => [code, { value: exampleOf(code, pattern) }])),
           },
         },
       },
@@ -144,9 +148,9 @@ function problemsOf({ entry, source, method }: Route): Record<string, object> {
   );
 }
 
-function exampleOf(code: ProblemCode): object {
-  const { status, title } = problemKinds[code];
-  return { type: problemType(code), title, status, detail: title, instance: "/v1/…", error: title };
+function exampleOf(code: ProblemCode, instance: string): object {
+  const errors = code === "VALIDATION_FAILED" ? [{ pointer: "/name", detail: "is required" }] : undefined;
+  return problemDocument(code, errors ? { detail: "/name is required.", errors } : {}, instance);
 }
 
 function problemSchema(): object {

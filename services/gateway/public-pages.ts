@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Unreadiness } from "../common/service.ts";
-import { docsAsset, docsPage } from "./docs.ts";
+import { docsAssets, docsPage } from "./docs.ts";
 import { openApiDocument } from "./openapi.ts";
 import { sendProblem } from "./problem-response.ts";
 import type { Route } from "./routes.ts";
@@ -9,16 +9,19 @@ import type { Route } from "./routes.ts";
 export interface Page {
   readonly method: "GET";
   readonly pattern: string;
-  readonly serve: (
-    response: ServerResponse,
-    parameters: Readonly<Record<string, string>>,
-  ) => void | Promise<void>;
+  readonly serve: (response: ServerResponse) => void | Promise<void>;
 }
 
 export interface PagesOptions {
   readonly routes: readonly Route[];
   readonly publicUrl: string | undefined;
   readonly unreadiness: Unreadiness;
+}
+
+/** Serves a page. With a slash at its end, an address would be another base for what the page links: it is led back. */
+export function servePage(page: Page, path: string, response: ServerResponse): void {
+  if (path.length > 1 && path.endsWith("/")) redirect(response, `../${path.split("/").at(-2)}`);
+  else void page.serve(response);
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -33,23 +36,25 @@ export function publicPages({ routes, publicUrl, unreadiness }: PagesOptions): P
     page("/ready", async (response) => {
       const reason = await unreadiness();
       if (reason === undefined) sendJson(response, 200, { status: "ready", service: "gateway" });
-      else sendProblem(response, "SERVICE_UNAVAILABLE", { detail: reason }, "/ready");
+      else sendProblem(response, "SERVICE_UNAVAILABLE", notReady, "/ready");
     }),
     page("/openapi.json", (response) => send(response, 200, JSON_TYPE, document)),
     page("/docs", (response) => send(response, 200, "text/html; charset=utf-8", docsPage, docsPolicy)),
-    page("/docs/:asset", (response, { asset = "" }) => {
-      const found = docsAsset(asset);
-      if (found) send(response, 200, found.type, found.content);
-      else sendProblem(response, "ROUTE_NOT_FOUND", {}, "/docs/:asset");
-    }),
-    // Where the original had them.
-    page("/api-docs/openapi.json", (response) => redirect(response, "/openapi.json")),
-    page("/swagger-ui", (response) => redirect(response, "/docs")),
+    ...Object.entries(docsAssets).map(([name, { type, content }]) =>
+      page(`/docs/${name}`, (response) => send(response, 200, type, content)),
+    ),
+    // Where the original had them. Relative, because this page may be below `/api` or a proxy's prefix.
+    page("/api-docs/openapi.json", (response) => redirect(response, "../openapi.json")),
+    page("/swagger-ui", (response) => redirect(response, "docs")),
   ];
 }
 
+/** The reason names parts of the system: it is for those who run it. */
+const notReady = { detail: "This process cannot serve just now; /ready on its metrics port says why." };
+
 const docsPolicy = {
-  "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'",
+  "Content-Security-Policy":
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
 };
 
 function page(pattern: string, serve: Page["serve"]): Page {
@@ -70,6 +75,7 @@ function send(
   response.writeHead(status, {
     "Content-Type": type,
     "Content-Length": Buffer.byteLength(content),
+    "X-Content-Type-Options": "nosniff",
     ...headers,
   });
   response.end(content);

@@ -1,11 +1,17 @@
 import type { ServerResponse } from "node:http";
+import type { Received } from "./request.ts";
 import type { Route } from "./routes.ts";
 
 /** What every reply with a user's data says: nobody on the way may keep it. */
 const PRIVATE = { "Cache-Control": "private, no-store", Vary: "Authorization" };
 
 /** Writes an action's result as the route's reply. */
-export function sendResult(response: ServerResponse, route: Route, result: unknown): void {
+export function sendResult(
+  response: ServerResponse,
+  route: Route,
+  received: Received,
+  result: unknown,
+): void {
   if (route.status === 204) {
     response.writeHead(204, PRIVATE).end();
     return;
@@ -15,17 +21,51 @@ export function sendResult(response: ServerResponse, route: Route, result: unkno
     "Content-Type": "application/json; charset=utf-8",
     "Content-Length": Buffer.byteLength(body),
     ...PRIVATE,
-    ...headersOf(route, result as Record<string, unknown>),
+    ...headersOf(route, received, result as Record<string, unknown>),
   });
   response.end(body);
 }
 
-function headersOf(route: Route, result: Record<string, unknown>): Record<string, string> {
+interface ResultPage {
+  readonly items: readonly unknown[];
+  readonly next_cursor?: string;
+}
+
+/**
+ * Writes a page and all that follow it as one array, each as soon as it is there, so that no more than one is in memory.
+ * When a later page fails, the connection is cut: half an array must not look like a whole one.
+ */
+export async function sendEveryPage(
+  response: ServerResponse,
+  first: unknown,
+  next: (cursor: string) => Promise<unknown>,
+): Promise<void> {
+  response.writeHead(200, { "Content-Type": "application/json; charset=utf-8", ...PRIVATE });
+  let page = first as ResultPage;
+  let separator = "[";
+  for (;;) {
+    for (const item of page.items) {
+      response.write(separator + JSON.stringify(item));
+      separator = ",";
+    }
+    if (page.next_cursor === undefined || response.destroyed) break;
+    page = (await next(page.next_cursor)) as ResultPage;
+  }
+  response.end(separator === "[" ? "[]" : "]");
+}
+
+function headersOf(
+  route: Route,
+  { prefix, path, query }: Received,
+  result: Record<string, unknown>,
+): Record<string, string> {
   const headers: Record<string, string> = {};
   if (route.hasVersion) headers.ETag = `"${result.version}"`;
-  if (route.entry.location) headers.Location = fill(route.entry.location, result);
+  if (route.entry.location) headers.Location = prefix + fill(route.entry.location, result);
   if (route.isPage && result.next_cursor !== undefined) {
-    headers.Link = `<${route.path}?cursor=${encodeURIComponent(String(result.next_cursor))}>; rel="next"`;
+    const next = new URLSearchParams(query);
+    next.set("cursor", String(result.next_cursor));
+    headers.Link = `<${prefix}${path}?${next}>; rel="next"`;
   }
   return headers;
 }

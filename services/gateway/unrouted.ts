@@ -20,10 +20,11 @@ export function refuseUnrouted(
   const startedAt = performance.now();
   response.once("close", () => recorder.answered(response.statusCode, startedAt));
   const path = request.originalUrl.split("?", 1)[0] as string;
+  const instance = path.slice(0, MAX_INSTANCE_LENGTH);
   const allow = allowedAt(routes, path);
   if (allow.length === 0) {
     recorder.refused("ROUTE_NOT_FOUND");
-    return sendProblem(response, "ROUTE_NOT_FOUND", {}, path.slice(0, MAX_INSTANCE_LENGTH));
+    return sendProblem(response, "ROUTE_NOT_FOUND", {}, instance);
   }
   const Allow = allow.join(", ");
   if (request.method === "OPTIONS") {
@@ -31,7 +32,9 @@ export function refuseUnrouted(
     return;
   }
   recorder.refused("METHOD_NOT_ALLOWED");
-  sendProblem(response, "METHOD_NOT_ALLOWED", { detail: `This address offers ${Allow}.` }, path, { Allow });
+  sendProblem(response, "METHOD_NOT_ALLOWED", { detail: `This address offers ${Allow}.` }, instance, {
+    Allow,
+  });
 }
 
 /** The methods that a path offers; none when there is nothing. */
@@ -46,6 +49,6 @@ function matches(pattern: string, path: string): boolean {
   const steps = path.replace(/(.)\/$/, "$1").split("/");
   return (
     expected.length === steps.length &&
-    expected.every((step, index) => step.startsWith(":") || step === steps[index])
+    expected.every((step, index) => (step.startsWith(":") ? steps[index] !== "" : step === steps[index]))
   );
 }

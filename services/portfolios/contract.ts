@@ -139,4 +139,16 @@ export const portfolios = contract("portfolios", {
     result: z.null(),
     problems: ["PORTFOLIO_NOT_FOUND", "PRECONDITION_FAILED"],
   },
+  exportUser: {
+    summary: "All that is kept of a user here.",
+    scope: "internal",
+    params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
+    result: pageOf(Portfolio),
+  },
+  eraseUser: {
+    summary: "Delete all that is kept of a user here; deleting it twice is no error.",
+    scope: "internal",
+    params: z.strictObject({ user_id: Uuid }),
+    result: z.null(),
+  },
 });

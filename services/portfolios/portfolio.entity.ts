@@ -14,9 +14,9 @@ export const PortfolioEntity = defineEntity({
     isDefault: p.boolean(),
     targetAllocation: p.json<TargetAllocation>().nullable(),
     guardrails: p.json<Guardrails>().nullable(),
-    lastConstructedAt: p.datetime(3).nullable(),
-    createdAt: p.datetime(3),
-    updatedAt: p.datetime(3),
+    lastConstructedAt: p.datetime(6).nullable(),
+    createdAt: p.datetime(6).defaultRaw("now()"),
+    updatedAt: p.datetime(6),
     version: p.integer().version(),
   },
 });

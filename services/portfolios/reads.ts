@@ -39,8 +39,8 @@ const GET = `
 /** The hot reads, each put together with others of its kind that are asked for at the same time. */
 export function portfolioReads(pool: ConnectionPool) {
   return {
-    /** The portfolios of a page; empty when there are none. */
-    list: coalesce<ListKey, Portfolio[]>({
+    /** The rows of a page; empty when there are none. */
+    list: coalesce<ListKey, PortfolioRow[]>({
       maxBatchSize: 200,
       maxBatches: 2,
       read: async (keys) => {
@@ -54,8 +54,8 @@ export function portfolioReads(pool: ConnectionPool) {
             keys.map(({ limit }) => limit),
           ],
         });
-        const pages = keys.map((): Portfolio[] => []);
-        for (const row of rows) pages[Number(row.position) - 1]?.push(portfolioOf(row));
+        const pages = keys.map((): PortfolioRow[] => []);
+        for (const row of rows) pages[Number(row.position) - 1]?.push(row);
         return pages;
       },
     }),

@@ -52,7 +52,6 @@ async function insertPortfolio(
 function createDefault(database: Database, userId: string, members: NewPortfolio): Promise<Portfolio> {
   return inTransaction(database, async (em) => {
     await demoteDefault(em, userId);
-    const now = new Date();
     const portfolio = em.create(PortfolioEntity, {
       id: randomUUIDv7(),
       userId,
@@ -61,8 +60,7 @@ function createDefault(database: Database, userId: string, members: NewPortfolio
       isDefault: true,
       targetAllocation: members.target_allocation ?? null,
       guardrails: members.guardrails ?? null,
-      createdAt: now,
-      updatedAt: now,
+      updatedAt: new Date(),
     });
     await em.flush();
     return portfolioOfEntity(portfolio);
@@ -97,6 +95,15 @@ export function deletePortfolio(
   return inTransaction(database, async (em) => {
     em.remove(await lockPortfolio(em, key));
     await em.flush();
+  });
+}
+
+/** Deletes all of a user's portfolios. */
+export async function erasePortfolios({ pool }: Database, userId: string): Promise<void> {
+  await pool.query({
+    name: "portfolios.erase-user",
+    text: "delete from portfolios.portfolios where user_id = $1",
+    values: [userId],
   });
 }
 

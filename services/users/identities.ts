@@ -36,13 +36,20 @@ const CREATE = `
   insert into users.users (id, email, email_verified, preferred_username)
   select seen.user_id, email, email_verified, preferred_username from seen join created using (user_id)`;
 
+// Locked in one order, so that replicas that update the same users wait for each other and do not deadlock.
 const FOLLOW_TOKEN = `
+  with seen as (
+    select * from unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[])
+      as seen (id, email, email_verified, preferred_username)
+  ), locked as (
+    select id from users.users where id = any($1) order by id for update
+  )
   update users.users u
   set email = coalesce(seen.email, u.email),
       email_verified = coalesce(seen.email_verified, u.email_verified),
       preferred_username = coalesce(seen.preferred_username, u.preferred_username),
       updated_at = now(), version = version + 1
-  from unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[]) as seen (id, email, email_verified, preferred_username)
+  from seen join locked using (id)
   where u.id = seen.id`;
 
 /**
@@ -59,6 +66,15 @@ export async function resolveUsers(pool: ConnectionPool, sightings: readonly Sig
   }
   await followTokens(pool, sightings, found);
   return sightings.map((_, position) => userAt(found, position).user_id);
+}
+
+/** The identities of a user, by which the user's tokens are known; none when there is no such user. */
+export function identitiesOf(pool: ConnectionPool, userId: string): Promise<Identity[]> {
+  return pool.query<Identity>({
+    name: "users.identities.of-user",
+    text: "select issuer, subject from users.identities where user_id = $1 order by issuer, subject",
+    values: [userId],
+  });
 }
 
 async function find(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<Map<number, UserRow>> {

@@ -1,13 +1,18 @@
+import { auth } from "../auth/contract.ts";
 import { coalesce } from "../common/database/coalesce.ts";
 import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { implement } from "../common/implement.ts";
+import type { Principal } from "../common/principal.ts";
 import type { ServiceModule } from "../common/service.ts";
+import { portfolios } from "../portfolios/contract.ts";
 import { users } from "./contract.ts";
-import { findUser } from "./find-user.ts";
-import { resolveUsers, type Sighting } from "./identities.ts";
+import { eraseUser } from "./erase.ts";
+import { exportPage, firstCursor } from "./export.ts";
+import { identitiesOf, resolveUsers, type Sighting } from "./identities.ts";
 import { migrations } from "./migrations/index.ts";
+import { changePreferences, findUser } from "./preferences.ts";
 
 /** Users and their identities. */
 const service: ServiceModule = (environment) => {
@@ -15,14 +20,16 @@ const service: ServiceModule = (environment) => {
 
   return async (log) => {
     const database = await openDatabase({ settings, entities: [], migrations, log });
+    const { pool } = database;
     const resolve = coalesce<Sighting, string>({
       maxBatchSize: 500,
       maxBatches: 2,
-      read: (sightings) => resolveUsers(database.pool, sightings),
+      read: (sightings) => resolveUsers(pool, sightings),
     });
 
     const schema = implement({
       contract: users,
+      uses: [auth, portfolios],
       problemBehind: databaseProblem,
       handlers: {
         async resolve({ params: { profile, ...identity } }) {
@@ -30,7 +37,7 @@ const service: ServiceModule = (environment) => {
         },
 
         async me({ principal, problem }) {
-          const user = await findUser(database.pool, principal.userId);
+          const user = await findUser(pool, principal.userId);
           if (!user) throw problem("UNAUTHENTICATED");
           return { user_id: principal.subject, id: principal.userId, ...user, roles: principal.roles };
         },
@@ -38,9 +45,58 @@ const service: ServiceModule = (environment) => {
         async protected({ principal }) {
           return { message: "The access token is valid.", user_id: principal.subject };
         },
+
+        async updateMe({ params, principal, problem, call, ...origin }) {
+          const user = await changePreferences(pool, principal.userId, params);
+          if (!user) throw problem("UNAUTHENTICATED");
+          await call("auth.record", actOf("user.changed", principal, origin));
+          return { user_id: principal.subject, id: principal.userId, ...user, roles: principal.roles };
+        },
+
+        async deleteMe({ principal, call }) {
+          await eraseUser(pool, call, principal.userId);
+          return null;
+        },
+
+        async exportMe({ params: { cursor }, principal, call, problem, ...origin }) {
+          const { userId } = principal;
+          if (cursor !== undefined) return exportPage(call, userId, cursor);
+          const user = await findUser(pool, userId);
+          if (!user) throw problem("UNAUTHENTICATED");
+          await call("auth.record", actOf("user.exported", principal, origin));
+          const identities = await identitiesOf(pool, userId);
+          return {
+            items: [{ kind: "user" as const, user: { id: userId, ...user, identities } }],
+            next_cursor: firstCursor,
+          };
+        },
+
+        identities: ({ params: { user_id } }) => identitiesOf(pool, user_id),
       },
     });
-    return { schema, unreadiness: database.unreadiness, close: database.close };
+    return {
+      schema,
+      uses: [auth.name, portfolios.name],
+      unreadiness: database.unreadiness,
+      close: database.close,
+    };
   };
 };
 export default service;
+
+/** What a user did to the own account, for the audit trail. */
+function actOf(
+  act: string,
+  { userId, subject, sessionId, tokenId }: Principal,
+  { requestId, address }: { readonly requestId: string; readonly address: string | undefined },
+) {
+  return {
+    user_id: userId,
+    act,
+    subject,
+    session_id: sessionId,
+    token_id: tokenId,
+    request_id: requestId,
+    address,
+  };
+}

@@ -234,3 +234,63 @@ describe("portfolios.delete", () => {
     await expect(user.delete(id)).rejects.toMatchObject({ type: "PORTFOLIO_NOT_FOUND" });
   });
 });
+
+describe("portfolios.list of large portfolios", () => {
+  it("ends a page where a message of NATS would be full, and goes on from there", async () => {
+    const userId = randomUUID();
+    await database.query(
+      `insert into portfolios.portfolios (id, user_id, name, description)
+       select gen_random_uuid(), $1, 'P' || n, repeat('€', 2000) from generate_series(1, 400) n`,
+      [userId],
+    );
+    const user = as(userId);
+    const seen = new Set<string>();
+    let cursor: string | undefined;
+    let pages = 0;
+    do {
+      const page: Page = await user.list(cursor ? { cursor } : {});
+      expect(JSON.stringify(page).length).toBeLessThan(700_000);
+      for (const { id } of page.items) seen.add(id);
+      cursor = page.next_cursor;
+      pages += 1;
+    } while (cursor);
+    expect(seen.size).toBe(400);
+    expect(pages).toBeGreaterThan(1);
+  });
+});
+
+describe("portfolios with a token for one portfolio", () => {
+  it("reach that one, and nothing else is there for them", async () => {
+    const userId = randomUUID();
+    const [first, second] = [
+      await as(userId).create({ name: "First" }),
+      await as(userId).create({ name: "Second" }),
+    ];
+    const script = as(
+      userId,
+      principalOf(userId, { scopes: ["portfolios:read", "portfolios:write"], portfolioId: second.id }),
+    );
+    expect((await script.list()).items.map(({ id }) => id)).toEqual([second.id]);
+    expect((await script.update(second.id, { name: "By script" })).name).toBe("By script");
+    for (const attempt of [
+      script.get(first.id),
+      script.update(first.id, { name: "x" }),
+      script.delete(first.id),
+    ]) {
+      await expect(attempt).rejects.toMatchObject({ type: "PORTFOLIO_NOT_FOUND" });
+    }
+    await expect(script.create({ name: "Third" })).rejects.toMatchObject({ type: "FORBIDDEN" });
+  });
+});
+
+describe("portfolios.eraseUser", () => {
+  it("deletes all of one user's portfolios and no others, and may be repeated", async () => {
+    const [alice, bob] = [randomUUID(), randomUUID()];
+    for (const userId of [alice, bob]) await as(userId).create({ name: "Main" });
+    for (let time = 0; time < 2; time += 1) {
+      expect(await services.callAs(undefined, "portfolios.eraseUser", { user_id: alice })).toBeNull();
+    }
+    expect((await as(alice).list()).items).toEqual([]);
+    expect((await as(bob).list()).items).toHaveLength(1);
+  });
+});

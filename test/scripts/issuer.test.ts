@@ -8,6 +8,8 @@ import { developmentClient, developmentGrant } from "../../scripts/development/d
 import { type DevelopmentIssuer, startIssuer } from "../../scripts/development/issuer.ts";
 import { freePort } from "../../scripts/development/processes.ts";
 
+const apiUrl = "http://127.0.0.1:3000";
+
 let folder: string;
 let issuer: DevelopmentIssuer | undefined;
 
@@ -21,7 +23,12 @@ afterEach(async () => {
 });
 
 async function start(port?: number): Promise<DevelopmentIssuer> {
-  issuer = await startIssuer({ folder, environment: "test", ...(port === undefined ? {} : { port }) });
+  issuer = await startIssuer({
+    folder,
+    environment: "test",
+    apiUrl,
+    ...(port === undefined ? {} : { port }),
+  });
   return issuer;
 }
 
@@ -118,6 +125,8 @@ describe("startIssuer", () => {
   });
 
   it("refuses to run in production", async () => {
-    await expect(startIssuer({ folder, environment: "production" })).rejects.toThrow(/NODE_ENV=production/);
+    await expect(startIssuer({ folder, environment: "production", apiUrl })).rejects.toThrow(
+      /NODE_ENV=production/,
+    );
   });
 });

@@ -4,7 +4,7 @@ import { planParts, planProcesses } from "../../scripts/development/plan.ts";
 describe("planParts", () => {
   it("embeds everything when nothing is given", () => {
     expect(planParts({}, {})).toEqual({
-      databases: ["users", "portfolios"],
+      databases: ["auth", "users", "portfolios"],
       connectionsMax: 400,
       nats: true,
       issuer: true,
@@ -14,8 +14,8 @@ describe("planParts", () => {
   it.each([
     [{ DATABASE_URL: "postgresql://db/butler" }, { databases: [] }],
     [{ DATABASE_URL_FILE: "/run/secrets/url" }, { databases: [] }],
-    [{ DATABASE_URL: "" }, { databases: ["users", "portfolios"] }],
-    [{ USERS_DATABASE_URL: "postgresql://db/users" }, { databases: ["portfolios"] }],
+    [{ DATABASE_URL: "" }, { databases: ["auth", "users", "portfolios"] }],
+    [{ USERS_DATABASE_URL: "postgresql://db/users" }, { databases: ["auth", "portfolios"] }],
     [{ NATS_URL: "nats://nats:4222" }, { nats: false }],
     [{ OIDC_ISSUER: "https://id.example" }, { issuer: false }],
     [{ OIDC_AUDIENCE: "api" }, { issuer: false }],
@@ -25,10 +25,10 @@ describe("planParts", () => {
   });
 
   it.each([
-    [{}, { portfolios: 4 }, 520],
-    [{ DB_MAX_CONNECTIONS: "300" }, {}, 620],
-    [{ DB_MAX_CONNECTIONS: "300", USERS_DB_MAX_CONNECTIONS: "10" }, { users: 3 }, 400],
-    [{ DB_MAX_CONNECTIONS: "many" }, { users: 4 }, 520],
+    [{}, { portfolios: 4 }, 620],
+    [{ DB_MAX_CONNECTIONS: "300" }, {}, 920],
+    [{ DB_MAX_CONNECTIONS: "300", USERS_DB_MAX_CONNECTIONS: "10" }, { users: 3 }, 650],
+    [{ DB_MAX_CONNECTIONS: "many" }, { users: 4 }, 620],
   ])("with %j and replicas %j, lets the server bear %i connections", (environment, replicas, connections) => {
     const plan = planParts(environment as Record<string, string>, replicas as Record<string, number>);
     expect(plan.connectionsMax).toBe(connections);

@@ -47,6 +47,7 @@ export function principalOf(userId: string, changes: Partial<Principal> = {}): P
     issuer: "https://issuer.example",
     roles: [],
     scopes: "all",
+    issuedAt: Math.floor(Date.now() / 1000),
     expiresAt: Math.floor(Date.now() / 1000) + 3600,
     ...changes,
   };

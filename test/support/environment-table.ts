@@ -8,7 +8,7 @@ const groups: Readonly<Record<string, Variables>> = {
   "every process": processVariables,
   gateway: gatewayVariables,
   auth: authVariables,
-  "users, portfolios": databaseVariables,
+  "auth, users, portfolios": databaseVariables,
 };
 
 /** The README's table of settings, made from what the services read. */
@@ -25,5 +25,5 @@ export function environmentTable(): string {
 function defaultOf({ schema }: Variable): string {
   const absent = schema.safeParse(undefined);
   if (!absent.success) return "required";
-  return absent.data === undefined ? "–" : String(absent.data);
+  return absent.data === undefined || String(absent.data) === "" ? "–" : String(absent.data);
 }

@@ -99,11 +99,25 @@ export async function startSystem({ replicas = {}, environment = {} }: SystemOpt
   return system;
 }
 
+/** Another test may have taken a port that was free a moment ago. */
+const PORT_TAKEN = /METRICS_PORT \d+ cannot be opened/;
+const MAX_PORTS_TRIED = 3;
+
 /** Starts one process of `services/main.ts` and waits until it says that it is ready. */
 export async function startReplica(
   service: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<Replica> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await tryReplica(service, environment);
+    } catch (error) {
+      if (tried === MAX_PORTS_TRIED || !PORT_TAKEN.test((error as Error).message)) throw error;
+    }
+  }
+}
+
+async function tryReplica(service: string, environment: Readonly<Record<string, string>>): Promise<Replica> {
   const metricsPort = await freePort();
   const child = fork(MAIN, [service], {
     env: { PATH: process.env.PATH, METRICS_PORT: String(metricsPort), ...environment },

@@ -90,7 +90,7 @@ describe("the metrics of the running system", () => {
       expect(metrics.get('broker_packets_total{direction="sent"}')).toBeGreaterThan(0);
       expect(metrics.get("moleculer_nodes_total")).toBe(4);
       expect(metrics.has("nodejs_eventloop_lag_seconds")).toBe(true);
-      expect(metrics.get("process_cpu_user_seconds_total")).toBeGreaterThan(0);
+      expect(metrics.has("process_cpu_user_seconds_total")).toBe(true);
     }
   });
 

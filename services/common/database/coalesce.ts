@@ -1,18 +1,28 @@
+import assert from "node:assert/strict";
+import { problem } from "../problem.ts";
+
 /** How reads of one kind are put together. */
 export interface CoalesceOptions<Key, Value> {
   /** The most keys in one batch. */
   readonly maxBatchSize: number;
   /** The most batches at once, and with it the connections that this read can hold. */
   readonly maxBatches: number;
-  /** Reads all keys with one statement; answers in the order of the keys. */
-  readonly read: (keys: readonly Key[]) => Promise<readonly Value[]>;
+  /**
+   * Reads all keys with one statement; answers in the order of the keys.
+   * @param askedAt since when the first of them has been waiting, for `ConnectionPool.query`.
+   */
+  readonly read: (keys: readonly Key[], askedAt: number) => Promise<readonly Value[]>;
 }
 
 interface Item<Key, Value> {
   readonly key: Key;
+  readonly askedAt: number;
   readonly resolve: (value: Value) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** More keys than this many that wait for a batch are refused at once rather than queued. */
+const MAX_QUEUED = 10_000;
 
 /**
  * Turns a read of many keys into a read of one key. Keys that are asked for in the same turn of the event loop, or
@@ -36,7 +46,12 @@ export function coalesce<Key, Value>(options: CoalesceOptions<Key, Value>): (key
 
   async function run(batch: readonly Item<Key, Value>[]): Promise<void> {
     try {
-      const values = await options.read(batch.map(({ key }) => key));
+      const [first] = batch as [Item<Key, Value>];
+      const values = await options.read(
+        batch.map(({ key }) => key),
+        first.askedAt,
+      );
+      assert.equal(values.length, batch.length, "a coalesced read answers each of its keys");
       for (const [index, { resolve }] of batch.entries()) resolve(values[index] as Value);
     } catch (error) {
       for (const { reject } of batch) reject(error);
@@ -48,7 +63,8 @@ export function coalesce<Key, Value>(options: CoalesceOptions<Key, Value>): (key
 
   return (key) =>
     new Promise((resolve, reject) => {
-      queue.push({ key, resolve, reject });
+      if (queue.length >= MAX_QUEUED) return reject(problem("POOL_EXHAUSTED"));
+      queue.push({ key, askedAt: performance.now(), resolve, reject });
       if (scheduled) return;
       scheduled = true;
       setImmediate(flush);

@@ -1,6 +1,7 @@
 import { type EntityManager, type EntitySchema, MikroORM } from "@mikro-orm/postgresql";
 import { PostgresDialect } from "kysely";
 import pg from "pg";
+import { within } from "../within.ts";
 import type { DatabaseSettings } from "./config.ts";
 import { type MigrationList, migrate, ormOptions } from "./migrate.ts";
 import { ConnectionPool } from "./pool.ts";
@@ -26,6 +27,8 @@ export interface Database {
 
 /** SQLSTATE undefined_table. */
 const UNDEFINED_TABLE = "42P01";
+/** Whoever asks whether the service is ready gets an answer also when the database gives none. */
+const READINESS_TIMEOUT_MS = 2_000;
 /** A statement that runs longer than any request may is stopped by the server. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
@@ -77,7 +80,8 @@ export async function openDatabase({
 
 async function unreadinessOf(service: string, pool: ConnectionPool, migrations: MigrationList) {
   try {
-    const rows = await pool.query<{ name: string }>({ text: `select name from ${service}.migrations` });
+    const asked = pool.query<{ name: string }>({ text: `select name from ${service}.migrations` });
+    const rows = await within(READINESS_TIMEOUT_MS, asked);
     const applied = new Set(rows.map(({ name }) => name));
     const missing = migrations.filter(({ name }) => !applied.has(name)).map(({ name }) => name);
     return missing.length > 0 ? `migrations are missing: ${missing.join(", ")}` : undefined;

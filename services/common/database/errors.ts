@@ -11,14 +11,16 @@ const NETWORK_ERRORS = new Set([
   "EPIPE",
   "ETIMEDOUT",
   "ENOTFOUND",
+  "EAI_AGAIN",
   "EHOSTUNREACH",
+  "ENETUNREACH",
 ]);
 /** query_canceled: the statement ran into its time limit. */
 const QUERY_CANCELED = "57014";
 
 /** The problem behind an error of the database or its driver; undefined for an error of another kind. */
 export function databaseProblem(error: unknown): ProblemCode | undefined {
-  const { code, message } = error as { code?: unknown; message?: unknown };
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (code === QUERY_CANCELED) return "DEADLINE_EXCEEDED";
   if (typeof code === "string" && (UNAVAILABLE_STATES.test(code) || NETWORK_ERRORS.has(code))) {
     return "DATABASE_UNAVAILABLE";

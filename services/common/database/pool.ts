@@ -1,7 +1,9 @@
-import type { Socket } from "node:net";
 import pg from "pg";
 import { problem } from "../problem.ts";
+import { type Connection, loanOf, type PooledClient, whenSettled } from "./connection.ts";
+import { ConnectionSupply } from "./connection-supply.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
+import { WaitingLine } from "./waiting-line.ts";
 
 export interface PoolOptions {
   /** How each connection is opened; its `connectionTimeoutMillis` bounds the opening. */
@@ -12,35 +14,16 @@ export interface PoolOptions {
   readonly idleTimeoutMs: number;
   readonly maxLifetimeMs: number;
   readonly metrics: PoolMetrics;
-  /** Told about connections that were lost or could not be opened in the background. */
+  /** Told about connections that were lost or could not be opened. */
   readonly warn: (message: string) => void;
-}
-
-/** A connection on loan; `release` gives it back, and with an error it is closed instead. */
-export type PooledClient = pg.Client & { release: (error?: Error | boolean) => void };
-
-interface Connection {
-  readonly client: PooledClient;
-  state: "opening" | "idle" | "active" | "closing";
-  idleSince: number;
-  recycleAt: number;
-}
-
-interface Waiter {
-  readonly resolve: (client: PooledClient) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
-  readonly since: number;
 }
 
 /** More requests than this many per connection are refused at once rather than queued. */
 const MAX_WAITING_PER_CONNECTION = 50;
-/** A connection is recycled at a random moment in the last fifth of its lifetime, so that they do not all go at once. */
-const RECYCLE_SPREAD = 0.2;
-/** How often idle times, lifetimes and the minimum are looked after. */
-const UPKEEP_INTERVAL_MS = 500;
-/** A server that does not confirm a goodbye for this long is hung up on. */
-const CLOSE_TIMEOUT_MS = 2_000;
+/** How often idle times, lifetimes and the minimum are looked after: so often in the shorter of these times, */
+const UPKEEPS_PER_TIMEOUT = 20;
+/** and never less often than this. */
+const MAX_UPKEEP_INTERVAL_MS = 500;
 
 /**
  * A pool of PostgreSQL connections whose six settings mean what the README says, exactly:
@@ -50,51 +33,74 @@ const CLOSE_TIMEOUT_MS = 2_000;
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
-  readonly #connections = new Set<Connection>();
+  readonly #supply: ConnectionSupply;
+  readonly #waiting: WaitingLine;
   /** The most recently used last: the others grow old and can be closed. */
   readonly #idle: Connection[] = [];
-  readonly #waiters: Waiter[] = [];
   #upkeep: NodeJS.Timeout | undefined;
   #ending: PromiseWithResolvers<void> | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#supply = new ConnectionSupply({
+      ...options,
+      opened: (connection) => this.#opened(connection),
+      lost: (connection) => this.#lost(connection),
+      gone: (connection) => this.#gone(connection),
+      failed: (error, oldestAttempt) => this.#refuseUnserved(error, oldestAttempt),
+    });
+    this.#waiting = new WaitingLine({
+      maxLength: options.maxConnections * MAX_WAITING_PER_CONNECTION,
+      timeoutMs: options.acquireTimeoutMs,
+      metrics: options.metrics,
+      // When nobody holds one, and still none came, it is the server that does not answer.
+      timeoutProblem: () => problem(this.counts().active > 0 ? "POOL_EXHAUSTED" : "DATABASE_UNAVAILABLE"),
+    });
     options.metrics.watch(() => this.counts());
   }
 
-  /** Opens the minimum. @throws DATABASE_UNAVAILABLE with the cause. */
+  /** Opens the minimum. @throws DATABASE_UNAVAILABLE with the cause; nothing is left open then. */
   async open(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#options.minConnections }, () => this.#open()));
-    this.#upkeep = setInterval(() => this.#maintain(), UPKEEP_INTERVAL_MS);
+    const { minConnections, idleTimeoutMs, maxLifetimeMs } = this.#options;
+    const openings = Array.from({ length: minConnections }, () => this.#supply.open());
+    try {
+      await Promise.all(openings);
+    } catch (error) {
+      // What opens from now on is closed again.
+      const ended = this.end();
+      await Promise.allSettled(openings);
+      this.#settleEnd();
+      await ended;
+      throw error;
+    }
+    if (this.#ending) throw problem("DATABASE_UNAVAILABLE");
+    const interval = Math.min(idleTimeoutMs, maxLifetimeMs) / UPKEEPS_PER_TIMEOUT;
+    this.#upkeep = setInterval(() => this.#maintain(), Math.min(interval, MAX_UPKEEP_INTERVAL_MS));
     this.#upkeep.unref();
   }
 
   /**
    * Borrows a connection.
+   * @param askedAt since when the caller has been waiting already, as `performance.now()` gave it.
    * @throws POOL_EXHAUSTED when none became free in time or too many wait already; DATABASE_UNAVAILABLE when none can be opened.
    */
-  connect(): Promise<PooledClient> {
+  connect(askedAt = performance.now()): Promise<PooledClient> {
     if (this.#ending) return Promise.reject(problem("DATABASE_UNAVAILABLE"));
     const idle = this.#idle.pop();
     if (idle) {
       this.#options.metrics.acquired(0);
       return Promise.resolve(this.#lend(idle));
     }
-    if (this.#waiters.length >= this.#options.maxConnections * MAX_WAITING_PER_CONNECTION) {
-      this.#options.metrics.refused();
-      return Promise.reject(problem("POOL_EXHAUSTED"));
-    }
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#giveUp(waiter), this.#options.acquireTimeoutMs);
-      const waiter: Waiter = { resolve, reject, timer, since: performance.now() };
-      this.#waiters.push(waiter);
-      this.#grow();
-    });
+    const waiting = this.#waiting.join(askedAt);
+    this.#grow();
+    const hopelessness = this.#supply.hopelessness();
+    if (hopelessness) this.#waiting.refuse(hopelessness);
+    return waiting;
   }
 
   /** Runs one statement on a borrowed connection. With a `name` it is prepared once per connection. */
-  async query<Row extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<Row[]> {
-    const client = await this.connect();
+  async query<Row extends pg.QueryResultRow>(statement: pg.QueryConfig, askedAt?: number): Promise<Row[]> {
+    const client = await this.connect(askedAt);
     try {
       const { rows } = await client.query<Row>(statement);
       client.release();
@@ -110,7 +116,7 @@ export class ConnectionPool {
     if (this.#ending) return this.#ending.promise;
     this.#ending = Promise.withResolvers();
     clearInterval(this.#upkeep);
-    for (const waiter of this.#waiters.splice(0)) this.#refuse(waiter, problem("DATABASE_UNAVAILABLE"));
+    this.#waiting.refuse(problem("DATABASE_UNAVAILABLE"));
     for (const connection of this.#idle.splice(0)) this.#close(connection);
     this.#settleEnd();
     await this.#ending.promise;
@@ -118,145 +124,103 @@ export class ConnectionPool {
 
   /** How many connections are in which state, and how many callers wait. */
   counts() {
-    const counts = { opening: 0, idle: 0, active: 0, closing: 0, waiting: this.#waiters.length };
-    for (const { state } of this.#connections) counts[state] += 1;
-    return counts;
+    return { ...this.#supply.counts(), waiting: this.#waiting.length };
   }
 
   #lend(connection: Connection): PooledClient {
     connection.state = "active";
-    return connection.client;
+    return loanOf(connection.client, (error) => this.#takeBack(connection, error));
   }
 
-  /** Opens connections for those who wait, as far as the maximum allows. */
-  #grow(): void {
-    let { opening } = this.counts();
-    while (opening < this.#waiters.length && this.#connections.size < this.#options.maxConnections) {
-      opening += 1;
-      this.#open().catch((error) => this.#refuseUnserved(error));
-    }
-  }
-
-  /** No connection could be opened: those who wait are refused, unless one that is in use may still serve them. */
-  #refuseUnserved(error: Error): void {
-    const { opening, active } = this.counts();
-    if (opening + active > 0) return;
-    for (const waiter of this.#waiters.splice(0)) this.#refuse(waiter, error);
-  }
-
-  async #open(): Promise<void> {
-    const client = new pg.Client(this.#options.client) as PooledClient;
-    const connection: Connection = { client, state: "opening", idleSince: 0, recycleAt: 0 };
-    this.#connections.add(connection);
-    // Without a listener, a connection that the server drops would end the process.
-    client.on("error", (error) => this.#lost(connection, error));
-    client.on("end", () => this.#gone(connection));
-    try {
-      await client.connect();
-    } catch (cause) {
-      this.#connections.delete(connection);
-      this.#settleEnd();
-      throw Object.assign(problem("DATABASE_UNAVAILABLE"), { cause });
-    }
-    const spread = 1 - RECYCLE_SPREAD * Math.random();
-    connection.recycleAt = performance.now() + this.#options.maxLifetimeMs * spread;
-    this.#free(connection);
+  #takeBack(connection: Connection, error: Error | boolean | undefined): void {
+    if (connection.state !== "active") return;
+    if (error || connection.isBroken) return this.#close(connection);
+    whenSettled(connection.client, (isClean) => {
+      if (connection.state !== "active") return;
+      // A transaction that somebody left open must not reach the next borrower.
+      if (isClean && !connection.isBroken) this.#free(connection);
+      else this.#close(connection);
+    });
   }
 
   /** Hands a connection to who waits longest, else keeps it idle. */
   #free(connection: Connection): void {
-    if (this.#ending || performance.now() >= connection.recycleAt) return this.#close(connection);
-    const waiter = this.#waiters.shift();
-    if (waiter) {
-      clearTimeout(waiter.timer);
-      this.#options.metrics.acquired((performance.now() - waiter.since) / 1000);
-      connection.client.release = this.#releaseOnce(connection);
-      waiter.resolve(this.#lend(connection));
-      return;
-    }
-    connection.client.release = this.#releaseOnce(connection);
+    const now = performance.now();
+    const isExpired = now >= connection.recycleAt;
+    if (this.#ending || (isExpired && this.#mayExpire(this.#spare()))) return this.#close(connection);
+    if (this.#waiting.length > 0) return this.#waiting.serveNext(this.#lend(connection));
     connection.state = "idle";
-    connection.idleSince = performance.now();
-    this.#idle.push(connection);
-  }
-
-  #releaseOnce(connection: Connection): (error?: Error | boolean) => void {
-    let released = false;
-    return (error) => {
-      if (released) throw new Error("A database connection was released twice.");
-      released = true;
-      if (connection.state !== "active") return;
-      // A transaction that somebody left open must not reach the next borrower.
-      const clean = !error && connection.client.getTransactionStatus() === "I";
-      if (clean) this.#free(connection);
-      else this.#close(connection);
-    };
+    connection.idleSince = now;
+    // One that is too old stays until its successor is there, as the last to be lent.
+    if (isExpired) this.#idle.unshift(connection);
+    else this.#idle.push(connection);
   }
 
   #close(connection: Connection): void {
-    connection.state = "closing";
-    const { stream } = (connection.client as unknown as { connection: { stream: Socket } }).connection;
-    const timer = setTimeout(() => stream.destroy(), CLOSE_TIMEOUT_MS);
-    const closed = () => {
-      clearTimeout(timer);
-      this.#gone(connection);
-    };
-    connection.client.end().then(closed, closed);
+    this.#supply.close(connection);
+    this.#refill();
   }
 
-  #lost(connection: Connection, error: Error): void {
-    if (connection.state === "idle" || connection.state === "active") {
-      this.#options.warn(`A database connection was lost: ${error.message}`);
-    }
-    if (connection.state === "idle") {
-      this.#idle.splice(this.#idle.indexOf(connection), 1);
-      this.#close(connection);
-    }
-  }
-
-  /** The server has let go of a connection that was open: make up for it. */
-  #gone(connection: Connection): void {
-    if (connection.state === "opening" || !this.#connections.delete(connection)) return;
-    if (connection.state === "idle") this.#idle.splice(this.#idle.indexOf(connection), 1);
-    connection.state = "closing";
-    this.#settleEnd();
-    if (this.#ending) return;
+  #opened(connection: Connection): void {
+    this.#free(connection);
     this.#grow();
     this.#refill();
   }
 
-  #settleEnd(): void {
-    if (this.#connections.size === 0) this.#ending?.resolve();
+  #lost(connection: Connection): void {
+    if (connection.state !== "idle") return;
+    this.#idle.splice(this.#idle.indexOf(connection), 1);
+    this.#close(connection);
   }
 
-  #giveUp(waiter: Waiter): void {
-    this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-    // Nobody holds one, and still none came: it is the server that does not answer.
-    const busy = this.counts().active > 0;
-    if (busy) this.#options.metrics.timedOut();
-    this.#refuse(waiter, problem(busy ? "POOL_EXHAUSTED" : "DATABASE_UNAVAILABLE"));
+  /** The server has let go of a connection that was open: make up for it. */
+  #gone(connection: Connection): void {
+    if (!this.#supply.remove(connection)) return;
+    if (connection.state === "idle") this.#idle.splice(this.#idle.indexOf(connection), 1);
+    connection.state = "closing";
+    this.#settleEnd();
+    this.#grow();
+    this.#refill();
   }
 
-  #refuse(waiter: Waiter, error: Error): void {
-    clearTimeout(waiter.timer);
-    waiter.reject(error);
+  /**
+   * No connection could be opened. Unless one that is in use may still serve them, those who wait are refused; but
+   * those who came only after an attempt that is still under way have yet to see it fail.
+   */
+  #refuseUnserved(error: Error, oldestAttempt: number): void {
+    if (this.counts().active === 0) this.#waiting.refuse(error, oldestAttempt);
+    this.#settleEnd();
   }
 
-  /** Closes what was idle for too long or is at the end of its lifetime, then fills up to the minimum. */
+  /** Opens connections for those who wait, as far as the maximum allows. */
+  #grow(): void {
+    if (!this.#ending) this.#supply.openMore(this.#waiting.length - this.counts().opening);
+  }
+
+  /** Opens what is missing to the minimum; what is at the end of its lifetime does not count any more. */
+  #refill(): void {
+    if (this.#ending) return;
+    this.#supply.openMore(this.#options.minConnections - this.#supply.freshCount());
+  }
+
+  /** How many connections are open beyond the minimum. */
+  #spare(): number {
+    return this.#idle.length + this.counts().active - this.#options.minConnections;
+  }
+
+  /** Whether one may go at the end of its lifetime: the minimum stays open, or a successor has no room beside it. */
+  #mayExpire(spare: number): boolean {
+    return spare > 0 || this.#options.minConnections === this.#options.maxConnections;
+  }
+
+  /** Closes what was idle for too long or is at the end of its lifetime, and fills up to the minimum. */
   #maintain(): void {
     const now = performance.now();
-    const { minConnections, maxConnections, idleTimeoutMs } = this.#options;
-    const { closing } = this.counts();
-    let spare = this.#connections.size - closing - minConnections;
+    let spare = this.#spare();
     for (const connection of [...this.#idle]) {
-      const expired = now >= connection.recycleAt;
-      const unused = now - connection.idleSince >= idleTimeoutMs && spare > 0;
-      if (!expired && !unused) continue;
-      // Open the successor first where there is room, so that the minimum stays open throughout.
-      if (expired && spare <= 0 && this.#connections.size < maxConnections) {
-        this.#openInBackground();
-        continue;
-      }
+      const isUnused = now - connection.idleSince >= this.#options.idleTimeoutMs && spare > 0;
+      const isExpired = now >= connection.recycleAt && this.#mayExpire(spare);
+      if (!isUnused && !isExpired) continue;
       this.#idle.splice(this.#idle.indexOf(connection), 1);
       this.#close(connection);
       spare -= 1;
@@ -265,16 +229,7 @@ export class ConnectionPool {
     this.#grow();
   }
 
-  #refill(): void {
-    const { closing } = this.counts();
-    const missing = this.#options.minConnections - (this.#connections.size - closing);
-    const room = this.#options.maxConnections - this.#connections.size;
-    for (let count = 0; count < Math.min(missing, room); count += 1) this.#openInBackground();
-  }
-
-  #openInBackground(): void {
-    this.#open().catch((error) => {
-      this.#options.warn(`A database connection could not be opened: ${(error.cause as Error).message}`);
-    });
+  #settleEnd(): void {
+    if (this.#supply.isEmpty) this.#ending?.resolve();
   }
 }

@@ -11,7 +11,7 @@ export async function retryLostRaces<Result>(transaction: () => Promise<Result>)
     try {
       return await transaction();
     } catch (error) {
-      const { code } = error as { code?: string };
+      const { code } = (error ?? {}) as { code?: string };
       if (attempt === MAX_ATTEMPTS || code === undefined || !LOST_RACES.has(code)) throw error;
     }
   }

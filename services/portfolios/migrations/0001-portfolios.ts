@@ -12,9 +12,9 @@ export class CreatePortfolios extends Migration {
         is_default boolean not null default false,
         target_allocation jsonb,
         guardrails jsonb,
-        last_constructed_at timestamptz(3),
-        created_at timestamptz(3) not null default now(),
-        updated_at timestamptz(3) not null default now(),
+        last_constructed_at timestamptz,
+        created_at timestamptz not null default now(),
+        updated_at timestamptz not null default now(),
         version integer not null default 1
       )`);
     this.addSql("create index portfolios_by_user on portfolios.portfolios (user_id, created_at, id)");

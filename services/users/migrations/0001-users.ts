@@ -9,8 +9,11 @@ export class CreateUsers extends Migration {
         email text,
         email_verified boolean,
         preferred_username text,
-        created_at timestamptz(3) not null default now(),
-        updated_at timestamptz(3) not null default now(),
+        display_name text check (char_length(display_name) between 1 and 120),
+        base_currency text not null default 'USD',
+        time_zone text not null default 'UTC',
+        created_at timestamptz not null default now(),
+        updated_at timestamptz not null default now(),
         version integer not null default 1
       )`);
     this.addSql(`
@@ -18,7 +21,7 @@ export class CreateUsers extends Migration {
         issuer text not null,
         subject text not null,
         user_id uuid not null references users.users on delete cascade,
-        created_at timestamptz(3) not null default now(),
+        created_at timestamptz not null default now(),
         primary key (issuer, subject)
       )`);
     this.addSql("create index identities_user_id on users.identities (user_id)");

@@ -1,0 +1,5 @@
+import type { MigrationList } from "../../common/database/migrate.ts";
+import { CreateAuth } from "./0001-auth.ts";
+
+/** In order; forward only. */
+export const migrations: MigrationList = [{ name: "0001-auth", class: CreateAuth }];

@@ -1,0 +1,94 @@
+import { coalesce } from "../common/database/coalesce.ts";
+import type { ConnectionPool } from "../common/database/pool.ts";
+import { isoTime } from "../common/database/times.ts";
+import type { RevocationKeys, RevocationKind } from "../common/revocation-key.ts";
+import { MAX_REVOCATIONS, type Revocation, type RevocationPosition } from "./contract.ts";
+
+export interface NewRevocation {
+  readonly kind: RevocationKind;
+  readonly key: string;
+  /** When the last token that it concerns has ended anyway; kept until then. */
+  readonly expiresAt: Date;
+}
+
+/** What a token is asked about: its keys, and when it was issued, in seconds since 1970. */
+export interface RevocationQuestion {
+  readonly keys: RevocationKeys;
+  readonly issuedAt: number;
+}
+
+const REVOKE = `
+  insert into auth.revocations as r (kind, key, expires_at)
+  select * from unnest($1::text[], $2::text[], $3::timestamptz[])
+  on conflict (kind, key) do update
+    set revoked_at = now(), expires_at = greatest(r.expires_at, excluded.expires_at)`;
+
+// A token's issue time has whole seconds: one that was issued in the second of the revocation counts as before it.
+const REVOKED = `
+  select distinct asked.position
+  from unnest($1::text[], $2::text[], $3::text[], $4::float8[])
+    with ordinality as asked (session, token, identity, issued_at, position)
+  join auth.revocations r
+    on (r.kind = 'session' and r.key = asked.session)
+    or (r.kind = 'token' and r.key = asked.token)
+    or (r.kind = 'identity' and r.key = asked.identity and to_timestamp(asked.issued_at) <= r.revoked_at)`;
+
+const LIST = `
+  select kind, key, revoked_at, expires_at from auth.revocations
+  where expires_at > now() and (revoked_at, kind, key) > ($1::timestamptz, $2, $3)
+  order by revoked_at, kind, key
+  limit $4`;
+
+/** Refuses from now on what these name. */
+export async function revoke(pool: ConnectionPool, revocations: readonly NewRevocation[]): Promise<void> {
+  if (revocations.length === 0) return;
+  await pool.query({
+    name: "auth.revocations.revoke",
+    text: REVOKE,
+    values: [
+      revocations.map(({ kind }) => kind),
+      revocations.map(({ key }) => key),
+      revocations.map(({ expiresAt }) => expiresAt.toISOString()),
+    ],
+  });
+}
+
+/** Makes the question whether a token is revoked; those asked at the same time share a statement. */
+export function revocationCheck(pool: ConnectionPool): (question: RevocationQuestion) => Promise<boolean> {
+  return coalesce<RevocationQuestion, boolean>({
+    maxBatchSize: 500,
+    maxBatches: 2,
+    read: async (questions) => {
+      const rows = await pool.query<{ position: string }>({
+        name: "auth.revocations.revoked",
+        text: REVOKED,
+        values: [
+          questions.map(({ keys }) => keys.session ?? null),
+          questions.map(({ keys }) => keys.token ?? null),
+          questions.map(({ keys }) => keys.identity),
+          questions.map(({ issuedAt }) => issuedAt),
+        ],
+      });
+      const revoked = new Set(rows.map(({ position }) => Number(position) - 1));
+      return questions.map((_, position) => revoked.has(position));
+    },
+  });
+}
+
+/** What is revoked, oldest first, after a position. */
+export async function listRevocations(
+  pool: ConnectionPool,
+  after: RevocationPosition = { revoked_at: "-infinity", kind: "session", key: "" },
+): Promise<Revocation[]> {
+  const rows = await pool.query<Record<keyof Revocation, string>>({
+    name: "auth.revocations.list",
+    text: LIST,
+    values: [after.revoked_at, after.kind, after.key, MAX_REVOCATIONS],
+  });
+  return rows.map(({ kind, key, revoked_at, expires_at }) => ({
+    kind: kind as RevocationKind,
+    key,
+    revoked_at: isoTime(revoked_at),
+    expires_at: isoTime(expires_at),
+  }));
+}

@@ -1,0 +1,91 @@
+import type { ConnectionPool } from "../common/database/pool.ts";
+import type { Principal } from "../common/principal.ts";
+import { problem } from "../common/problem.ts";
+import { revocationKey, revocationKeys } from "../common/revocation-key.ts";
+import type { Log } from "../common/service.ts";
+import { TokenRefused } from "./compact-jws.ts";
+import type { LogoutToken } from "./logout-token.ts";
+import { type NewRevocation, revoke } from "./revocations.ts";
+
+export interface SignOutOptions {
+  readonly pool: ConnectionPool;
+  readonly verify: (token: string) => Promise<LogoutToken>;
+  /** No token outlives this, so no revocation needs to. */
+  readonly maxTokenLifetimeSeconds: number;
+  readonly log: Log;
+}
+
+/** Beyond a token's end: clocks may differ, and gateways remember principals for a while. */
+const MARGIN_SECONDS = 3_700;
+
+const TAKE = `
+  insert into auth.logout_tokens (key, expires_at) values ($1, $2)
+  on conflict (key) do update set expires_at = excluded.expires_at where logout_tokens.expires_at < now()
+  returning key`;
+
+/** The ways in which sessions and tokens end before their time. */
+export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutOptions) {
+  const lasting = () => new Date(Date.now() + (maxTokenLifetimeSeconds + MARGIN_SECONDS) * 1000);
+
+  /** Each logout token works once (OpenID Connect Back-Channel Logout 1.0 §2.6, `jti`). */
+  async function takeOnce({ issuer, tokenId, expiresAt }: LogoutToken): Promise<void> {
+    const values = [
+      revocationKey(issuer, tokenId),
+      new Date((expiresAt + MARGIN_SECONDS) * 1000).toISOString(),
+    ];
+    const taken = await pool.query({ name: "auth.logout-tokens.take", text: TAKE, values });
+    if (taken.length === 0) throw new TokenRefused("it was used before");
+  }
+
+  return {
+    /** @throws INVALID_LOGOUT_TOKEN, for every bad one; ISSUER_UNAVAILABLE. */
+    async byIssuer(token: string, requestId: string): Promise<void> {
+      try {
+        const logout = await verify(token);
+        await takeOnce(logout);
+        const { issuer, subject, sessionId } = logout;
+        const kind = sessionId === undefined ? "identity" : "session";
+        const key = revocationKey(issuer, (sessionId ?? subject) as string);
+        await revoke(pool, [{ kind, key, expiresAt: lasting() }]);
+        log.info({ requestId, issuer, kind }, "An issuer ended a session.");
+      } catch (error) {
+        if (!(error instanceof TokenRefused)) throw error;
+        log.info({ requestId, reason: error.message }, "Logout token refused.");
+        throw problem("INVALID_LOGOUT_TOKEN");
+      }
+    },
+
+    /** Ends the session of a token; where its issuer names none, the token; where it has no id, all until now. */
+    async byCaller(principal: Principal): Promise<void> {
+      const { session, token, identity } = revocationKeys(principal);
+      const revocation: NewRevocation = session
+        ? { kind: "session", key: session, expiresAt: lasting() }
+        : token
+          ? { kind: "token", key: token, expiresAt: lasting() }
+          : { kind: "identity", key: identity, expiresAt: lasting() };
+      await revoke(pool, [revocation]);
+    },
+
+    /** Ends everything of a user: sign-ins until now, and personal access tokens. */
+    async ofUser(userId: string, identities: readonly { issuer: string; subject: string }[]): Promise<void> {
+      await revoke(
+        pool,
+        identities.map(({ issuer, subject }) => ({
+          kind: "identity",
+          key: revocationKey(issuer, subject),
+          expiresAt: lasting(),
+        })),
+      );
+      await pool.query({
+        name: "auth.tokens.delete-of-user",
+        text: "delete from auth.personal_access_tokens where user_id = $1",
+        values: [userId],
+      });
+    },
+
+    /** Refuses a personal access token that was deleted, wherever its principal is remembered. */
+    async ofPersonalToken(issuer: string, id: string): Promise<void> {
+      await revoke(pool, [{ kind: "token", key: revocationKey(issuer, id), expiresAt: lasting() }]);
+    },
+  };
+}

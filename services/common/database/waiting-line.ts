@@ -1,0 +1,72 @@
+import { problem } from "../problem.ts";
+import type { PooledClient } from "./connection.ts";
+import type { PoolMetrics } from "./pool-metrics.ts";
+
+export interface WaitingLineOptions {
+  /** More are refused at once rather than queued. */
+  readonly maxLength: number;
+  readonly timeoutMs: number;
+  readonly metrics: PoolMetrics;
+  /** What those are told whose time is over. */
+  readonly timeoutProblem: () => Error;
+}
+
+interface Waiter {
+  readonly resolve: (client: PooledClient) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+  readonly since: number;
+}
+
+/** Those who wait for a connection: first come, first served, bounded in time and number. */
+export class WaitingLine {
+  readonly #options: WaitingLineOptions;
+  readonly #waiters: Waiter[] = [];
+
+  constructor(options: WaitingLineOptions) {
+    this.#options = options;
+  }
+
+  get length(): number {
+    return this.#waiters.length;
+  }
+
+  /** @param askedAt since when the caller has been waiting already, as `performance.now()` gave it. */
+  join(askedAt: number): Promise<PooledClient> {
+    const { maxLength, timeoutMs, metrics } = this.#options;
+    if (this.length >= maxLength) {
+      metrics.refused();
+      return Promise.reject(problem("POOL_EXHAUSTED"));
+    }
+    return new Promise((resolve, reject) => {
+      const since = performance.now();
+      const timer = setTimeout(() => this.#giveUp(waiter), Math.max(1, timeoutMs - (since - askedAt)));
+      const waiter: Waiter = { resolve, reject, timer, since };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** Gives a connection to who waits longest. */
+  serveNext(client: PooledClient): void {
+    const waiter = this.#waiters.shift();
+    if (!waiter) return;
+    clearTimeout(waiter.timer);
+    this.#options.metrics.acquired((performance.now() - waiter.since) / 1000);
+    waiter.resolve(client);
+  }
+
+  /** Refuses those who came before this moment. */
+  refuse(error: Error, before = Number.POSITIVE_INFINITY): void {
+    const unserved = this.#waiters.filter(({ since }) => since < before);
+    for (const { timer, reject } of this.#waiters.splice(0, unserved.length)) {
+      clearTimeout(timer);
+      reject(error);
+    }
+  }
+
+  #giveUp(waiter: Waiter): void {
+    this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+    this.#options.metrics.timedOut();
+    waiter.reject(this.#options.timeoutProblem());
+  }
+}

@@ -1,0 +1,20 @@
+import type { auth } from "../auth/contract.ts";
+import type { Call } from "../common/contract.ts";
+import type { ConnectionPool } from "../common/database/pool.ts";
+import type { portfolios } from "../portfolios/contract.ts";
+import { identitiesOf } from "./identities.ts";
+
+/**
+ * Deletes a user everywhere. Each step may be repeated, and the user's own row goes last: if one fails, the user is
+ * still there and can ask again. Tokens stop working first, so that nothing is written behind the erasure's back.
+ */
+export async function eraseUser(
+  pool: ConnectionPool,
+  call: Call<typeof auth | typeof portfolios>,
+  userId: string,
+): Promise<void> {
+  await call("auth.revokeIdentities", { user_id: userId, identities: await identitiesOf(pool, userId) });
+  await call("portfolios.eraseUser", { user_id: userId });
+  await call("auth.eraseUser", { user_id: userId });
+  await pool.query({ name: "users.erase", text: "delete from users.users where id = $1", values: [userId] });
+}

@@ -1,0 +1,33 @@
+import type { ServiceModule } from "../../services/common/service.ts";
+import gateway from "../../services/gateway/gateway.service.ts";
+import { startBroker } from "../support/broker.ts";
+import { cloneDatabase } from "../support/database.ts";
+import { AUDIENCE, startIssuer, type TestIssuer } from "../support/issuer.ts";
+import { freePort } from "../support/system.ts";
+
+export interface InProcess {
+  readonly url: string;
+  readonly issuer: TestIssuer;
+  stop(): Promise<void>;
+}
+
+/** The gateway and these services in this process: for what does not depend on the way between them. */
+export async function startGateway(services: readonly ServiceModule[]): Promise<InProcess> {
+  const [issuer, database, port] = await Promise.all([startIssuer(), cloneDatabase(), freePort()]);
+  const broker = await startBroker([...services, gateway], {
+    DATABASE_URL: database.url,
+    DB_MIN_CONNECTIONS: "1",
+    OIDC_ISSUER: issuer.url,
+    OIDC_AUDIENCE: AUDIENCE,
+    SERVER_HOST: "127.0.0.1",
+    SERVER_PORT: String(port),
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    issuer,
+    async stop() {
+      await Promise.all([broker.stop(), issuer.stop()]);
+      await database.drop();
+    },
+  };
+}
