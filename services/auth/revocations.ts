@@ -58,17 +58,15 @@ export function revocationCheck(pool: ConnectionPool): (question: RevocationQues
   return coalesce<RevocationQuestion, boolean>({
     maxBatchSize: 500,
     maxBatches: 2,
-    read: async (questions) => {
-      const rows = await pool.query<{ position: string }>({
-        name: "auth.revocations.revoked",
-        text: REVOKED,
-        values: [
-          questions.map(({ keys }) => keys.session ?? null),
-          questions.map(({ keys }) => keys.token ?? null),
-          questions.map(({ keys }) => keys.identity),
-          questions.map(({ issuedAt }) => issuedAt),
-        ],
-      });
+    read: async (questions, askedAt) => {
+      const values = [
+        questions.map(({ keys }) => keys.session ?? null),
+        questions.map(({ keys }) => keys.token ?? null),
+        questions.map(({ keys }) => keys.identity),
+        questions.map(({ issuedAt }) => issuedAt),
+      ];
+      const statement = { name: "auth.revocations.revoked", text: REVOKED, values };
+      const rows = await pool.query<{ position: string }>(statement, askedAt);
       const revoked = new Set(rows.map(({ position }) => Number(position) - 1));
       return questions.map((_, position) => revoked.has(position));
     },

@@ -12,7 +12,10 @@ import { isStorable, Name, PageParams, pageOf, Time, Uuid, Version } from "../co
 const Percentage = z.number().min(0, "must be at least 0").max(100, "must be at most 100");
 const AssetSymbol = z
   .string()
-  .regex(/^[A-Za-z0-9._+$-]{1,30}$/, "must be a symbol of 1 to 30 letters, digits or . _ + $ -");
+  .regex(
+    /^[A-Za-z0-9$][A-Za-z0-9._+$-]{0,29}$/,
+    "must be a symbol of 1 to 30 letters, digits or . _ + $ -, beginning with a letter, a digit or $",
+  );
 const MAX_TARGETS = 200;
 
 /** `{"BTC": 60, "ETH": 40}`. */

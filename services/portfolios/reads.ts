@@ -43,17 +43,14 @@ export function portfolioReads(pool: ConnectionPool) {
     list: coalesce<ListKey, PortfolioRow[]>({
       maxBatchSize: 200,
       maxBatches: 2,
-      read: async (keys) => {
-        const rows = await pool.query<AskedRow>({
-          name: "portfolios.list",
-          text: LIST,
-          values: [
-            keys.map(({ userId }) => userId),
-            keys.map(({ after }) => after.createdAt),
-            keys.map(({ after }) => after.id),
-            keys.map(({ limit }) => limit),
-          ],
-        });
+      read: async (keys, askedAt) => {
+        const values = [
+          keys.map(({ userId }) => userId),
+          keys.map(({ after }) => after.createdAt),
+          keys.map(({ after }) => after.id),
+          keys.map(({ limit }) => limit),
+        ];
+        const rows = await pool.query<AskedRow>({ name: "portfolios.list", text: LIST, values }, askedAt);
         const pages = keys.map((): PortfolioRow[] => []);
         for (const row of rows) pages[Number(row.position) - 1]?.push(row);
         return pages;
@@ -64,9 +61,9 @@ export function portfolioReads(pool: ConnectionPool) {
     get: coalesce<PortfolioKey, Portfolio | undefined>({
       maxBatchSize: 200,
       maxBatches: 2,
-      read: async (keys) => {
+      read: async (keys, askedAt) => {
         const values = [keys.map(({ id }) => id), keys.map(({ userId }) => userId)];
-        const rows = await pool.query<AskedRow>({ name: "portfolios.get", text: GET, values });
+        const rows = await pool.query<AskedRow>({ name: "portfolios.get", text: GET, values }, askedAt);
         const found = new Map(rows.map((row) => [Number(row.position) - 1, portfolioOf(row)]));
         return keys.map((_, position) => found.get(position));
       },

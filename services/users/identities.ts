@@ -55,9 +55,14 @@ const FOLLOW_TOKEN = `
 /**
  * The user ids of many identities, in their order: found, or created at their first sight. Any number of replicas may
  * do this at once for the same identity: the primary key decides, and all get the same id.
+ * @param askedAt since when the first of them has been waiting, as `performance.now()` gave it.
  */
-export async function resolveUsers(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<string[]> {
-  const found = await find(pool, sightings);
+export async function resolveUsers(
+  pool: ConnectionPool,
+  sightings: readonly Sighting[],
+  askedAt?: number,
+): Promise<string[]> {
+  const found = await find(pool, sightings, askedAt);
   const unknown = sightings.filter((_, position) => !found.has(position));
   if (unknown.length > 0) {
     await create(pool, unknown);
@@ -77,15 +82,16 @@ export function identitiesOf(pool: ConnectionPool, userId: string): Promise<Iden
   });
 }
 
-async function find(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<Map<number, UserRow>> {
-  const rows = await pool.query<UserRow>({
-    name: "users.identities.find",
-    text: FIND,
-    values: [
-      sightings.map(({ identity }) => identity.issuer),
-      sightings.map(({ identity }) => identity.subject),
-    ],
-  });
+async function find(
+  pool: ConnectionPool,
+  sightings: readonly Sighting[],
+  askedAt?: number,
+): Promise<Map<number, UserRow>> {
+  const values = [
+    sightings.map(({ identity }) => identity.issuer),
+    sightings.map(({ identity }) => identity.subject),
+  ];
+  const rows = await pool.query<UserRow>({ name: "users.identities.find", text: FIND, values }, askedAt);
   return new Map(rows.map((row) => [Number(row.position) - 1, row]));
 }
 

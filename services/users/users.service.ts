@@ -24,7 +24,7 @@ const service: ServiceModule = (environment) => {
     const resolve = coalesce<Sighting, string>({
       maxBatchSize: 500,
       maxBatches: 2,
-      read: (sightings) => resolveUsers(pool, sightings),
+      read: (sightings, askedAt) => resolveUsers(pool, sightings, askedAt),
     });
 
     const schema = implement({

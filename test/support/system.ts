@@ -90,11 +90,14 @@ export async function startSystem({ replicas = {}, environment = {} }: SystemOpt
     },
   };
   const services = ["gateway", "auth", "users", "portfolios"];
-  await Promise.all(
-    services.flatMap((service) =>
-      Array.from({ length: replicas[service] ?? 1 }, () => system.start(service)),
-    ),
+  const starts = services.flatMap((service) =>
+    Array.from({ length: replicas[service] ?? 1 }, () => system.start(service)),
   );
+  const failed = (await Promise.allSettled(starts)).find((start) => start.status === "rejected");
+  if (failed) {
+    await system.stop();
+    throw failed.reason;
+  }
   await untilReady(`${system.url}/ready`);
   return system;
 }
