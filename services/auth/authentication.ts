@@ -42,8 +42,8 @@ export function authentication({ pool, verify, log }: AuthenticationOptions) {
     // Before the user is looked up: a deleted user's old token must not create the user anew.
     if (await isRevoked({ keys, issuedAt })) throw new TokenRefused("it is revoked");
     const { user_id: userId } = await call("users.resolve", { issuer, subject, profile });
-    if (sessionId !== undefined && keys.session !== undefined) {
-      await noteSession(pool, keys.session, {
+    if (sessionId !== undefined) {
+      await noteSession(pool, issuer, {
         userId,
         act: "session.started",
         subject,

@@ -9,6 +9,7 @@ import { type Act, auditEventOf, listActs, NEWEST, recordAct } from "./audit-tra
 import type { auth } from "./contract.ts";
 import { eraseUser } from "./erase.ts";
 import { createToken, deleteToken, isWithinAYear, listTokens, tokenOf } from "./personal-access-tokens.ts";
+import { usersOf } from "./sessions.ts";
 import type { signOut } from "./sign-out.ts";
 
 type AuthHandlers = Handlers<typeof auth, typeof users | typeof portfolios>;
@@ -36,8 +37,13 @@ export function signOutHandlers(
   signOuts: SignOuts,
 ): Pick<AuthHandlers, "backchannelLogout" | "logout" | "revokeUser" | "revokeIdentities"> {
   return {
-    async backchannelLogout({ params: { logout_token }, requestId }) {
-      await signOuts.byIssuer(logout_token, requestId);
+    async backchannelLogout({ params: { logout_token }, requestId, address }) {
+      const { issuer, subject, sessionId } = await signOuts.byIssuer(logout_token, requestId);
+      // Whose sessions they were is known from the first sight of each.
+      const users = await usersOf(pool, { issuer, subject, sessionId });
+      for (const user of users) {
+        await recordAct(pool, { ...user, act: "session.ended_by_issuer", sessionId, address, requestId });
+      }
       return {};
     },
 

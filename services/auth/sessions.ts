@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
+import { revocationKey } from "../common/revocation-key.ts";
 import type { Act } from "./audit-trail.ts";
 
 /** A session that goes on for longer counts as a new one in the audit trail. */
@@ -7,20 +8,37 @@ const REMEMBERED_DAYS = 30;
 
 const NOTE = `
   with started as (
-    insert into auth.sessions (key, user_id, expires_at)
-    values ($1, $2, now() + interval '${REMEMBERED_DAYS} days')
+    insert into auth.sessions (key, identity_key, user_id, subject, expires_at)
+    values ($1, $2, $3, $6, now() + interval '${REMEMBERED_DAYS} days')
     on conflict (key) do nothing
     returning user_id
   )
   insert into auth.audit_events (id, user_id, act, subject, session, address, request_id)
-  select $3, user_id, $4, $5, $6, $7, $8 from started`;
+  select $4, user_id, $5, $6, $7, $8, $9 from started`;
+
+const USERS_OF = `
+  select distinct user_id as "userId", subject from auth.sessions
+  where key = $1 or ($1 is null and identity_key = $2)`;
 
 /** Writes the beginning of a session into the audit trail when its first token is seen, and only then. */
-export async function noteSession(pool: ConnectionPool, key: string, act: Act): Promise<void> {
-  const { userId, subject, sessionId, address, requestId } = act;
-  await pool.query({
-    name: "auth.sessions.note",
-    text: NOTE,
-    values: [key, userId, randomUUIDv7(), act.act, subject, sessionId, address, requestId],
-  });
+export async function noteSession(
+  pool: ConnectionPool,
+  issuer: string,
+  { userId, act, subject, sessionId, address, requestId }: Act & { readonly sessionId: string },
+): Promise<void> {
+  const keys = [revocationKey(issuer, sessionId), revocationKey(issuer, subject)];
+  const values = [...keys, userId, randomUUIDv7(), act, subject, sessionId, address, requestId];
+  await pool.query({ name: "auth.sessions.note", text: NOTE, values });
+}
+
+/** The users of a session that was seen, or of all sessions of a subject where no session is named. */
+export function usersOf(
+  pool: ConnectionPool,
+  known: { issuer: string; subject?: string | undefined; sessionId?: string | undefined },
+): Promise<{ userId: string; subject: string }[]> {
+  const { issuer, subject, sessionId } = known;
+  const values = [sessionId, subject].map((name) =>
+    name === undefined ? null : revocationKey(issuer, name),
+  );
+  return pool.query({ name: "auth.sessions.users-of", text: USERS_OF, values });
 }

@@ -38,8 +38,8 @@ export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutO
   }
 
   return {
-    /** @throws INVALID_LOGOUT_TOKEN, for every bad one; ISSUER_UNAVAILABLE. */
-    async byIssuer(token: string, requestId: string): Promise<void> {
+    /** What the issuer ended. @throws INVALID_LOGOUT_TOKEN, for every bad one; ISSUER_UNAVAILABLE. */
+    async byIssuer(token: string, requestId: string): Promise<LogoutToken> {
       try {
         const logout = await verify(token);
         await takeOnce(logout);
@@ -48,6 +48,7 @@ export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutO
         const key = revocationKey(issuer, (sessionId ?? subject) as string);
         await revoke(pool, [{ kind, key, expiresAt: lasting() }]);
         log.info({ requestId, issuer, kind }, "An issuer ended a session.");
+        return logout;
       } catch (error) {
         if (!(error instanceof TokenRefused)) throw error;
         log.info({ requestId, reason: error.message }, "Logout token refused.");

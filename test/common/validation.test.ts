@@ -83,7 +83,11 @@ describe("parseMembers", () => {
   it.each([
     ['{"BTC":"60"}', "/BTC", "must be a number"],
     ['{"BTC":101}', "/BTC", "must be at most 100"],
-    ['{"B T":1}', "/B T", "has a name that must be a symbol of 1 to 30 letters, digits or . _ + $ -"],
+    [
+      '{"B T":1}',
+      "/B T",
+      "has a name that must be a symbol of 1 to 30 letters, digits or . _ + $ -, beginning with a letter, a digit or $",
+    ],
     ['[{"symbol":"BTC"}]', "/0/target_pct", "is required"],
     ['[{"symbol":"BTC","target_pct":-1}]', "/0/target_pct", "must be at least 0"],
     ['[{"symbol":"BTC","target_pct":1,"x":1}]', "/0/x", "is not known here"],

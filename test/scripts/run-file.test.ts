@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { isRunning } from "../../scripts/development/processes.ts";
 import { claimRun, currentRun, type Run } from "../../scripts/development/run-file.ts";
 
 let folder: string;
@@ -70,7 +71,7 @@ describe("claimRun", () => {
     const stranger = await pretend("stranger.ts");
     await leave({ processes: [draining, stranger] });
     const run = await claimRun(folder, () => {});
-    expect(others[0]?.exitCode).toBe(0);
+    expect(await isRunning(draining)).toBe(false);
     expect(others[1]?.exitCode ?? others[1]?.signalCode).toBeNull();
     await run.release();
   });

@@ -39,11 +39,18 @@ export interface SystemOptions {
   /** How many processes of each service; one each unless stated. */
   readonly replicas?: Readonly<Record<string, number>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** The gateway's port, where somebody must know it before; else any that is free. */
+  readonly port?: number;
 }
 
 /** The whole system in real processes over the test run's nats-server, on a database and a namespace of its own. */
-export async function startSystem({ replicas = {}, environment = {} }: SystemOptions = {}): Promise<System> {
-  const [issuer, database, port] = await Promise.all([startIssuer(), cloneDatabase(), freePort()]);
+export async function startSystem(options: SystemOptions = {}): Promise<System> {
+  const { replicas = {}, environment = {} } = options;
+  const [issuer, database, port] = await Promise.all([
+    startIssuer(),
+    cloneDatabase(),
+    options.port ?? freePort(),
+  ]);
   const started: Replica[] = [];
   const shared = {
     NATS_URL: process.env.TEST_NATS_URL as string,

@@ -27,11 +27,14 @@ export class CreateAuth extends Migration {
     this.addSql(`
       create table auth.sessions (
         key text primary key,
+        identity_key text not null,
         user_id uuid not null,
+        subject text not null,
         first_seen_at timestamptz not null default now(),
         expires_at timestamptz not null
       )`);
     this.addSql("create index sessions_by_user on auth.sessions (user_id)");
+    this.addSql("create index sessions_by_identity on auth.sessions (identity_key)");
     this.addSql(`
       create table auth.personal_access_tokens (
         id uuid primary key,
