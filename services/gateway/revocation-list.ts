@@ -78,8 +78,9 @@ export class RevocationList {
       this.#failed = false;
       this.#forgetExpired();
     } catch (error) {
-      if (!this.#failed) this.#options.log.warn(`Revocations cannot be fetched: ${(error as Error).message}`);
-      this.#failed = true;
+      // Before the first time, auth may only not be there yet; every token is asked about until then.
+      if (!this.#failed && this.#fetchedAt > 0) this.#options.log.warn(`Revocations cannot be fetched: ${(error as Error).message}`);
+      this.#failed = this.#fetchedAt > 0;
     }
   }
 
