@@ -9,11 +9,22 @@ import { provisionDatabases } from "../scripts/development/databases.ts";
 import { obtainNatsServer } from "../scripts/development/nats-server.ts";
 import { startPostgres } from "../scripts/development/postgres.ts";
 import { BenchError } from "./errors.ts";
-import { type Issuer, startIssuer } from "./issuer.ts";
+import { floodErrorsOf, floodFaultsOf, floodTableOf } from "./flood-report.ts";
+import { type FloodSeries, runFlood } from "./flood-series.ts";
+import { type Issuer, startIssuer, type TokenAlgorithm } from "./issuer.ts";
 import { startLoadProcess } from "./load-process.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
-import { cpuLineOf, errorsOf, faultsOf, freshnessOf, goalsOf, ratiosOf, tableOf } from "./report.ts";
+import {
+  cpuLineOf,
+  errorsOf,
+  faultsOf,
+  faultsOfSeries,
+  freshnessOf,
+  goalsOf,
+  ratiosOf,
+  tableOf,
+} from "./report.ts";
 import { seed } from "./seed.ts";
 import { type Bench, runSeries, type Series, type SeriesOptions } from "./series.ts";
 import { faultOnEnd, type Keep, startOurs, startPeer } from "./system.ts";
@@ -146,11 +157,14 @@ async function describeMachine(admin: pg.Client, natsBinary: string): Promise<st
 async function runAll(bench: Bench, issuer: Issuer, options: BenchOptions, machine: string) {
   const { rounds, connections, requests, warmCallers, coldRounds, coldRequests } = options;
   const coldTokens = coldRequests * (coldRounds + 1);
-  progress.step(`Minting ${warmCallers + coldTokens} tokens`);
-  const mint = (from: number, count: number) =>
-    issuer.mint(from, count, (minted) => progress.share(minted / count));
-  const warm = await mint(1, warmCallers);
-  const cold = await mint(1 + warmCallers, coldTokens);
+  progress.step(`Minting ${warmCallers + 2 * coldTokens} tokens`);
+  const mint = (algorithm: TokenAlgorithm, from: number, count: number) =>
+    issuer.mint(algorithm, from, count, (minted) => progress.share(minted / count));
+  const warm = await mint("RS256", 1, warmCallers);
+  const cold = {
+    RS256: await mint("RS256", 1 + warmCallers, coldTokens),
+    ES256: await mint("ES256", 1 + warmCallers, coldTokens),
+  };
 
   const run = (some: Pick<SeriesOptions, "kind" | "title" | "requests"> & Partial<SeriesOptions>) =>
     runSeries(bench, {
@@ -162,13 +176,16 @@ async function runAll(bench: Bench, issuer: Issuer, options: BenchOptions, machi
       connections: Math.min(connections, some.requests),
     });
   const list = await run({ kind: "list", title: "Load test", requests });
-  const coldList = await run({
-    kind: "cold",
-    title: "Cold tokens",
-    rounds: coldRounds,
-    requests: coldRequests,
-    callers: (round) => cold.slice(round * coldRequests, (round + 1) * coldRequests),
-  });
+  const runCold = (algorithm: TokenAlgorithm) =>
+    run({
+      kind: "cold",
+      title: `Fresh tokens, ${algorithm}`,
+      rounds: coldRounds,
+      requests: coldRequests,
+      callers: (round) => cold[algorithm].slice(round * coldRequests, (round + 1) * coldRequests),
+    });
+  const coldRs256 = await runCold("RS256");
+  const coldEs256 = await runCold("ES256");
   const write = await run({ kind: "write", title: "Writes", requests: options.writeRequests });
   const fresh = await run({
     kind: "fresh",
@@ -178,26 +195,38 @@ async function runAll(bench: Bench, issuer: Issuer, options: BenchOptions, machi
     warmUp: false,
     callers: () => warm.slice(0, FRESH_CALLERS),
   });
-  return reportOf({ list, coldList, write, fresh }, options, machine);
+  const flood = await runFlood(bench, {
+    issuerUrl: issuer.url,
+    rounds: options.floodRounds,
+    requests: options.floodRequests,
+    connections: Math.min(connections, options.floodRequests),
+    callers: warm,
+  });
+  return reportOf({ list, coldRs256, coldEs256, write, fresh }, flood, options, machine);
 }
 
 function reportOf(
-  all: Record<"list" | "coldList" | "write" | "fresh", Series>,
+  all: Record<"list" | "coldRs256" | "coldEs256" | "write" | "fresh", Series>,
+  flood: FloodSeries,
   options: BenchOptions,
   machine: string,
 ) {
-  const { list, coldList, write, fresh } = all;
+  const { list, coldRs256, coldEs256, write, fresh } = all;
   const { throughput, p99 } = ratiosOf(list);
-  const errors = errorsOf(Object.values(all));
+  const errors = errorsOf(Object.values(all)) + floodErrorsOf(flood);
   const atOnce = (requests: number) =>
     `${requests} requests, ${Math.min(options.connections, requests)} at once`;
+  const freshTokens = (algorithm: TokenAlgorithm, series: Series) =>
+    `${tableOf(`Fresh tokens, ${algorithm}: each seen for the first time, ${atOnce(options.coldRequests)}`, series)}\n${cpuLineOf(series)}`;
   const text = [
     machine,
     `${tableOf(`Load test: GET /v1/portfolios, ${atOnce(options.requests)}`, list)}\n${cpuLineOf(list)}`,
-    `${tableOf(`Cold tokens: each seen for the first time, ${atOnce(options.coldRequests)}`, coldList)}\n${cpuLineOf(coldList)}`,
+    freshTokens("RS256", coldRs256),
+    freshTokens("ES256", coldEs256),
     `${tableOf(`Writes: POST /v1/portfolios, ${atOnce(options.writeRequests)}`, write)}\n${cpuLineOf(write)}`,
     freshnessOf(fresh),
-    faultsOf(Object.values(all)),
+    floodTableOf(`Flood: the load test's warm tokens, ${atOnce(options.floodRequests)}, ours only`, flood),
+    faultsOf([...Object.values(all).flatMap(faultsOfSeries), ...floodFaultsOf(flood)]),
     goalsOf(list, errors),
     `bench: ratio=${throughput.toFixed(2)} p99_ratio=${p99.toFixed(2)} errors=${errors}`,
   ];

@@ -13,10 +13,17 @@ durable defaults and a folder of its own, removed afterwards. The load comes fro
 keep-alive); the systems are loaded in turn, one at a time, after a warm-up.
 
   1. the founding document's load test: 10,000 GET /v1/portfolios, 100 at once, tokens seen before
-  2. the same with cold tokens: each token is sent once, and no system has seen it before
-  3. writes: POST /v1/portfolios; the rows are counted and removed after each round
-  4. freshness: portfolios are renamed in the database meanwhile; a reply must show the name that was committed when its
+  2. the same with fresh tokens: each token is sent once, and no system has seen it before; signed with RS256
+  3. the same, signed with ES256
+  4. writes: POST /v1/portfolios; the rows are counted and removed after each round
+  5. freshness: portfolios are renamed in the database meanwhile; a reply must show the name that was committed when its
      request was made, or a later one
+  6. flood, ours only: the load test of the first table while a second load process sends bad tokens at a fixed rate:
+     one part each with a forged RS256 and ES256 signature under a key id of the issuer's, of an unknown key id, expired,
+     and random bytes in a token's form; no two are alike. As everything shares this machine's cores, also that process
+     slows the good traffic, and so does each request that is answered at all. So it also sends, at the same rate,
+     requests whose Authorization header has no token's form, which are refused at first sight: the difference between
+     the two is what bad tokens cost beyond any other request
 
 Every reply is checked, status and content; a wrong, missing or stale one is an error. Latencies are measured per reply,
 from writing the request to the end of its reply, and all are kept: percentiles are exact. Ratios are medians over the
@@ -24,9 +31,9 @@ rounds of ours / peer of the same round. CPU is user and system time of all of a
 included) per request, from /proc; "db CPU" is PostgreSQL's. Connections are the most that pg_stat_activity showed.
 
 Options:
-  --rounds <n>        rounds per system and table (default 7; cold tokens at most 3)
+  --rounds <n>        rounds per system and table (default 7; fresh tokens and flood at most 3)
   --connections <n>   requests at once (default 100)
-  --requests <n>      requests per round of the first table (default 10000); cold and write rounds use less
+  --requests <n>      requests per round of the first table (default 10000); the other rounds use less
   --quick             2 short rounds on 1,000 users: shows that it works, measures little
   --help              this text
 
@@ -45,6 +52,8 @@ export interface BenchOptions {
   readonly coldRequests: number;
   readonly writeRequests: number;
   readonly freshRequests: number;
+  readonly floodRounds: number;
+  readonly floodRequests: number;
 }
 
 /** Reads the command line. @returns the help text when that is asked for. @throws {BenchError} */
@@ -52,8 +61,16 @@ export function readOptions(argumentList: readonly string[]): BenchOptions | str
   const values = parse(argumentList);
   if (values.help) return HELP;
   const size = values.quick
-    ? { users: 1_000, warmCallers: 50, rounds: 2, requests: 2_000, others: 500, fresh: 3_000 }
-    : { users: 10_000, warmCallers: 200, rounds: 7, requests: 10_000, others: 5_000, fresh: 10_000 };
+    ? { users: 1_000, warmCallers: 50, rounds: 2, requests: 2_000, others: 500, fresh: 3_000, flood: 1_000 }
+    : {
+        users: 10_000,
+        warmCallers: 200,
+        rounds: 7,
+        requests: 10_000,
+        others: 5_000,
+        fresh: 10_000,
+        flood: 6_000,
+      };
   const rounds = wholeNumber("rounds", values.rounds, size.rounds, 100);
   const connections = wholeNumber("connections", values.connections, 100, 1_000);
   const requests = wholeNumber("requests", values.requests, size.requests, 1_000_000);
@@ -75,6 +92,8 @@ export function readOptions(argumentList: readonly string[]): BenchOptions | str
     writeRequests: Math.min(others, 2_000),
     // Not fewer when less is asked for: the renames need time to happen in.
     freshRequests: Math.max(size.fresh, connections * 20),
+    floodRounds: Math.min(rounds, 3),
+    floodRequests: Math.min(requests, size.flood),
   };
 }
 

@@ -11,7 +11,12 @@ const { PEER_PORT, PEER_DATABASE_URL, PEER_MAX_CONNECTIONS, PEER_ISSUER, PEER_AU
 if (!PEER_PORT || !PEER_DATABASE_URL || !PEER_MAX_CONNECTIONS || !PEER_ISSUER || !PEER_AUDIENCE) {
   throw new Error("bench/peer.ts is started by `npm run bench`, which sets its PEER_… variables.");
 }
-const expected = { issuer: PEER_ISSUER, audience: PEER_AUDIENCE, algorithms: ["RS256"], typ: "at+jwt" };
+const expected = {
+  issuer: PEER_ISSUER,
+  audience: PEER_AUDIENCE,
+  algorithms: ["RS256", "ES256"],
+  typ: "at+jwt",
+};
 
 interface PortfolioRow {
   readonly id: string;

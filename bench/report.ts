@@ -86,7 +86,8 @@ function withRange(values: readonly number[]): string {
   return `${median(values).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 }
 
-function alignRight(rows: readonly (readonly string[])[]): string[] {
+/** Lines of right-aligned columns; the first row is the head. */
+export function alignRight(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),
   );
@@ -118,14 +119,16 @@ export function freshnessOf(series: Series): string {
   return ["Freshness: portfolios renamed in the database under load", ...lines].join("\n");
 }
 
+/** What was wrong in a series' rounds, and how often. */
+export function faultsOfSeries({ ours, peer, warmUp }: Series): Round["faults"][] {
+  return [...ours, ...peer, ...warmUp].map(({ faults }) => faults);
+}
+
 /** What was wrong, most frequent first; nothing when nothing was. */
-export function faultsOf(all: readonly Series[]): string | undefined {
+export function faultsOf(all: readonly Round["faults"][]): string | undefined {
   const counts = new Map<string, number>();
-  for (const series of all) {
-    for (const round of [...series.ours, ...series.peer, ...series.warmUp]) {
-      for (const [fault, count] of Object.entries(round.faults))
-        counts.set(fault, (counts.get(fault) ?? 0) + count);
-    }
+  for (const faults of all) {
+    for (const [fault, count] of Object.entries(faults)) counts.set(fault, (counts.get(fault) ?? 0) + count);
   }
   if (counts.size === 0) return undefined;
   const sorted = [...counts].sort((one, other) => other[1] - one[1]).slice(0, SHOWN_FAULTS_MAX);

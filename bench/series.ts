@@ -83,9 +83,7 @@ async function runRound(bench: Bench, system: System, plan: LoadPlan): Promise<R
   const cpuAfter = cpuSeconds(bench, system);
   const [watched] = await Promise.allSettled([stopWatching()]);
   // First the reasons, then what followed from them.
-  bench.signal.throwIfAborted();
-  const fault = bench.postgresFault() ?? system.fault();
-  if (fault) throw new BenchError(fault);
+  throwIfEnded(bench, system);
   if (loaded.status === "rejected") throw loaded.reason;
   if (watched.status === "rejected") throw watched.reason;
 
@@ -113,7 +111,15 @@ async function runRound(bench: Bench, system: System, plan: LoadPlan): Promise<R
   };
 }
 
-function cpuSeconds(bench: Bench, system: System): Map<string, number> {
+/** @throws when the bench was interrupted, or something that is measured has ended. */
+export function throwIfEnded(bench: Bench, system: System): void {
+  bench.signal.throwIfAborted();
+  const fault = bench.postgresFault() ?? system.fault();
+  if (fault) throw new BenchError(fault);
+}
+
+/** Processor time so far of each of a system's processes and of PostgreSQL, where it can be known. */
+export function cpuSeconds(bench: Bench, system: System): Map<string, number> {
   const roots = [...system.processes, { name: DATABASE, pid: bench.postgresPid }];
   const measured = roots.map(({ name, pid }) => [name, cpuSecondsOfTree(pid)] as const);
   return new Map(measured.filter((entry): entry is [string, number] => entry[1] !== undefined));

@@ -131,7 +131,7 @@ export const auth = contract("auth", {
       portfolio_id: Uuid.optional(),
     }),
     result: PersonalAccessToken.extend({ token: z.string() }),
-    problems: ["TOKEN_EXPIRY_OUT_OF_RANGE", "TOO_MANY_TOKENS", "PORTFOLIO_NOT_FOUND"],
+    problems: ["UNAUTHENTICATED", "TOKEN_EXPIRY_OUT_OF_RANGE", "TOO_MANY_TOKENS", "PORTFOLIO_NOT_FOUND"],
   },
   listTokens: {
     summary: "List the caller's personal access tokens, oldest first.",

@@ -3,12 +3,14 @@ import type { Database } from "../common/database/database.ts";
 import type { Handlers } from "../common/implement.ts";
 import { pageWithin } from "../common/page.ts";
 import type { Principal } from "../common/principal.ts";
+import { revocationKeys } from "../common/revocation-key.ts";
 import type { portfolios } from "../portfolios/contract.ts";
 import type { users } from "../users/contract.ts";
 import { type Act, auditEventOf, listActs, NEWEST, recordAct } from "./audit-trail.ts";
 import type { auth } from "./contract.ts";
 import { eraseUser } from "./erase.ts";
 import { createToken, deleteToken, isWithinAYear, listTokens, tokenOf } from "./personal-access-tokens.ts";
+import { revocationCheck } from "./revocations.ts";
 import { usersOf } from "./sessions.ts";
 import type { signOut } from "./sign-out.ts";
 
@@ -81,6 +83,7 @@ export function tokenHandlers(
   { pool }: Database,
   signOuts: SignOuts,
 ): Pick<AuthHandlers, "createToken" | "listTokens" | "deleteToken" | "exportTokens"> {
+  const isRevoked = revocationCheck(pool);
   const list = (userId: string, cursor?: string, limit?: number) =>
     pageWithin({
       limit,
@@ -95,6 +98,9 @@ export function tokenHandlers(
       if (!isWithinAYear(params.expires_at)) throw problem("TOKEN_EXPIRY_OUT_OF_RANGE");
       // Answers for itself when there is no such portfolio of the caller's.
       if (params.portfolio_id) await call("portfolios.get", { id: params.portfolio_id });
+      // A gateway may not know yet; a token made now would outlive the sign-in that is revoked.
+      const keys = revocationKeys(principal);
+      if (await isRevoked({ keys, issuedAt: principal.issuedAt })) throw problem("UNAUTHENTICATED");
       const token = await createToken(pool, principal.userId, principal, params);
       if (!token) throw problem("TOO_MANY_TOKENS");
       await recordAct(pool, actOf(context, "token.created", { token_id: token.id, name: token.name }));

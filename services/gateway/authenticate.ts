@@ -3,6 +3,7 @@ import { COMPACT_JWS, MAX_TOKEN_LENGTH, PERSONAL_ACCESS_TOKEN } from "../auth/co
 import type { Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
 import { type RevocationKeys, revocationKeys } from "../common/revocation-key.ts";
+import { questionBudget } from "./question-budget.ts";
 import type { RevocationList } from "./revocation-list.ts";
 
 const MAX_CACHED_PRINCIPALS = 20_000;
@@ -31,16 +32,21 @@ export interface AuthenticateOptions {
 /**
  * Makes the gateway's check of the Authorization header. A verified token's principal is kept for a short while, at
  * most until the token ends; requests that bring the same unknown token at once share one question. The cache's key is
- * the very text that was verified, so another spelling of a token is another token.
+ * the very text that was verified, so another spelling of a token is another token. Where too many questions have
+ * failed, no more are asked for a while; tokens that are remembered pass all the same.
  * @throws UNAUTHENTICATED, the same for every bad or missing token; ISSUER_UNAVAILABLE, SERVICE_UNAVAILABLE.
  */
 export function authenticator({ cacheSeconds, ask, revocations }: AuthenticateOptions) {
   // By the wall clock, because that is what tokens end by.
   const principals = new LRUCache<string, Remembered>({ max: MAX_CACHED_PRINCIPALS, perf: Date });
   const questions = new Map<string, Promise<Principal>>();
+  const budget = questionBudget();
 
   async function verify(token: string, request: AskingRequest): Promise<Principal> {
-    const principal = await ask(token, request);
+    const principal = await ask(token, request).catch((error: unknown) => {
+      budget.failed(request.address);
+      throw error;
+    });
     const remainingMs = Math.min(cacheSeconds * 1000, principal.expiresAt * 1000 - Date.now());
     if (remainingMs > 0) {
       principals.set(token, { principal, keys: revocationKeys(principal) }, { ttl: remainingMs });
@@ -61,17 +67,23 @@ export function authenticator({ cacheSeconds, ask, revocations }: AuthenticateOp
     authenticate(header: string | undefined, request: AskingRequest): Principal | Promise<Principal> {
       if (header === undefined || !BEARER.test(header)) throw problem("UNAUTHENTICATED");
       const token = header.slice("bearer ".length);
-      const known = revocations.isFresh ? principals.get(token) : undefined;
-      if (known) {
+      const known = principals.get(token);
+      if (known && revocations.isFresh) {
         if (!revocations.covers(known.keys, known.principal.issuedAt)) return known.principal;
         principals.delete(token);
         throw problem("UNAUTHENTICATED");
       }
       if (!isToken(token)) throw problem("UNAUTHENTICATED");
+      if (!known && !budget.allows(request.address)) throw problem("SERVICE_UNAVAILABLE", tooManyBad);
       return askOnce(token, request);
     },
   };
 }
+
+const tooManyBad = {
+  detail:
+    "Too many access tokens from this network could not be verified. Try again later; tokens verified of late work.",
+};
 
 /** Whether it has a token's form; nothing else is worth asking about. */
 function isToken(text: string): boolean {

@@ -79,7 +79,8 @@ export class RevocationList {
       this.#forgetExpired();
     } catch (error) {
       // Before the first time, auth may only not be there yet; every token is asked about until then.
-      if (!this.#failed && this.#fetchedAt > 0) this.#options.log.warn(`Revocations cannot be fetched: ${(error as Error).message}`);
+      if (!this.#failed && this.#fetchedAt > 0)
+        this.#options.log.warn(`Revocations cannot be fetched: ${(error as Error).message}`);
       this.#failed = this.#fetchedAt > 0;
     }
   }

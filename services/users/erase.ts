@@ -1,8 +1,12 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { auth } from "../auth/contract.ts";
 import type { Call } from "../common/contract.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import type { portfolios } from "../portfolios/contract.ts";
 import { identitiesOf } from "./identities.ts";
+
+/** Every gateway refuses a revoked token within this; what one let in before is done by then, and is found. */
+const REVOKED_WITHIN_MS = 2_000;
 
 /**
  * Deletes a user everywhere. Each step may be repeated, and the user's own row goes last: if one fails, the user is
@@ -14,6 +18,7 @@ export async function eraseUser(
   userId: string,
 ): Promise<void> {
   await call("auth.revokeIdentities", { user_id: userId, identities: await identitiesOf(pool, userId) });
+  await wait(REVOKED_WITHIN_MS);
   await call("portfolios.eraseUser", { user_id: userId });
   await call("auth.eraseUser", { user_id: userId });
   await pool.query({ name: "users.erase", text: "delete from users.users where id = $1", values: [userId] });

@@ -9,7 +9,9 @@ import { KeySource } from "../../../services/auth/key-source.ts";
 import { logoutTokenVerifier } from "../../../services/auth/logout-token.ts";
 import type { TrustedIssuer } from "../../../services/auth/signature.ts";
 import { type MisbehavingIssuer, startMisbehavingIssuer } from "../../support/misbehaving-issuer.ts";
-import { forgeryOf, type Original, otherSpelling } from "./forgeries.ts";
+import { forgeryOf } from "./forgeries/forgery.ts";
+import type { Original } from "./forgeries/original.ts";
+import { otherSpelling } from "./forgeries/signature.ts";
 import { AUDIENCE, createKey, tokenOf } from "./tokens.ts";
 
 const FORGERIES = 10_000;
