@@ -20,6 +20,7 @@ export const Scope = z.enum([
   "profile:write",
   "tokens:manage",
   "users:administer",
+  "market:administer",
 ]);
 export type Scope = z.infer<typeof Scope>;
 

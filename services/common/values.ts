@@ -17,6 +17,18 @@ export const Name = z
   .refine(isStorable, "must not contain NUL or unpaired surrogates")
   .meta({ description: "Trimmed, 1 to 120 characters." });
 
+/** Text that is only compared with ours: 1 to so many characters. */
+export function text(maximum: number) {
+  return z
+    .string()
+    .min(1, "must not be empty")
+    .max(maximum, `must have at most ${maximum} characters`)
+    .refine(isStorable, "must not contain NUL or unpaired surrogates");
+}
+
+/** True or false in a query. */
+export const Flag = z.enum(["true", "false"], "must be true or false").transform((flag) => flag === "true");
+
 /** A version of a resource: grows by one with each change; the ETag is made of it. */
 export const Version = z.int().min(1).meta({ description: "Grows by one with each change." });
 
