@@ -81,6 +81,8 @@ function logLevels({ logLevel }: ProcessConfig) {
     AUTH: logLevel,
     USERS: logLevel,
     PORTFOLIOS: logLevel,
+    ACCOUNTS: logLevel,
+    MARKET: logLevel,
   };
   return logLevel === "info" ? { ...ours, "**": "warn" as const } : logLevel;
 }
@@ -93,7 +95,15 @@ function pinoOptions({ logLevel, logFormat }: ProcessConfig) {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label: string) => ({ level: label }) },
       // A credential that somebody passes to the log by mistake stays out of it.
-      redact: ["*.authorization", "*.token", "*.password", "*.headers"],
+      redact: [
+        "*.authorization",
+        "*.token",
+        "*.password",
+        "*.headers",
+        "*.api_key",
+        "*.api_secret",
+        "*.passphrase",
+      ],
     },
     // At once and in order, also the last lines before an exit; on the way of a request nothing is logged.
     destination: isPretty ? pretty(forPeople) : pino.destination({ fd: 1, sync: true }),

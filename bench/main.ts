@@ -106,7 +106,7 @@ async function start(options: BenchOptions): Promise<{ bench: Bench; issuer: Iss
   const databaseUrls = await provisionDatabases({
     adminUrl: postgres.url,
     database: DATABASE,
-    services: ["auth", "users", "portfolios"],
+    services: ["auth", "users", "portfolios", "accounts", "market"],
   });
   const databaseUrl = Object.assign(new URL(postgres.url), { pathname: `/${DATABASE}` }).href;
   const issuer = await startIssuer();

@@ -4,8 +4,8 @@ import { BenchError } from "./errors.ts";
 const HELP = `Usage: npm run bench -- [options]
 
 Measures this system beside a peer on one machine, in one run, on one PostgreSQL with the same data:
-  ours  gateway, auth, users and portfolios as four processes over a real nats-server, with metrics, validation and
-        access checks on
+  ours  all services, each in a process of its own, over a real nats-server, with metrics, validation and access
+        checks on
   peer  a plain monolith in one process: Fastify, pg, jose (bench/peer.ts)
 
 Data: 10,000 users with 3 portfolios each; 200 callers with an RS256 token each. PostgreSQL is the embedded one with

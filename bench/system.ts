@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { startNatsServer } from "../scripts/development/nats-server.ts";
 import { freePort } from "../scripts/development/processes.ts";
@@ -6,7 +7,7 @@ import { AUDIENCE } from "./issuer.ts";
 
 /** The size of the peer's pool and of each of our services' pools. */
 const POOL_SIZE = 100;
-const SERVICES = ["auth", "users", "portfolios", "gateway"] as const;
+const SERVICES = ["auth", "users", "portfolios", "accounts", "market", "gateway"] as const;
 
 export type SystemName = "ours" | "peer";
 
@@ -46,7 +47,7 @@ export interface OursOptions extends SharedOptions {
   readonly databaseUrls: Readonly<Record<string, string>>;
 }
 
-/** Starts auth, users, portfolios and gateway as `npm start` does, each in a process of its own, over a real nats-server. */
+/** Starts all services as `npm start` does, each in a process of its own, over a real nats-server. */
 export async function startOurs({
   natsBinary,
   issuerUrl,
@@ -59,6 +60,7 @@ export async function startOurs({
   keep(() => nats.stop());
   const natsFault = faultOnEnd("nats-server", nats.exited);
   const serverPort = await freePort();
+  const credentialsKeys = `bench:${randomBytes(32).toString("base64")}`;
   // Each is ready once it has seen those that it uses, so they start side by side.
   const children: Child[] = await Promise.all(
     SERVICES.map(async (service) => {
@@ -78,6 +80,7 @@ export async function startOurs({
           METRICS_HOST: "127.0.0.1",
           METRICS_PORT: String(await freePort()),
           LOG_FORMAT: "json",
+          CREDENTIALS_KEYS: credentialsKeys,
           MIGRATE_ON_START: "true",
           DB_MAX_CONNECTIONS: String(POOL_SIZE),
           ...(databaseUrl && { DATABASE_URL: databaseUrl }),

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { ServiceBroker } from "moleculer";
 import { brokerOptions } from "../moleculer.config.ts";
+import accounts from "./accounts/accounts.service.ts";
 import auth from "./auth/auth.service.ts";
 import { type ProcessConfig, readProcessConfig } from "./common/broker-config.ts";
 import { ConfigurationError, environment } from "./common/config.ts";
@@ -11,10 +12,18 @@ import { logReplicas } from "./common/replicas.ts";
 import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
 import { stopInOrder } from "./common/stop.ts";
 import gateway from "./gateway/gateway.service.ts";
+import market from "./market/market.service.ts";
 import portfolios from "./portfolios/portfolios.service.ts";
 import users from "./users/users.service.ts";
 
-const modules: Readonly<Record<string, ServiceModule>> = { gateway, auth, users, portfolios };
+const modules: Readonly<Record<string, ServiceModule>> = {
+  gateway,
+  auth,
+  users,
+  portfolios,
+  accounts,
+  market,
+};
 
 const HELP = `Runs one or several services in this process.
 

@@ -1,10 +1,10 @@
 // What `npm start` has to run, from what the environment gives.
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const withDatabase = ["auth", "users", "portfolios"];
+const withDatabase = ["auth", "users", "portfolios", "accounts", "market"];
 
 /** The services in the order of their metrics ports, and those that may have several processes. */
-export const services = ["gateway", "auth", "users", "portfolios"];
+export const services = ["gateway", ...withDatabase];
 export const scalable = services.filter((service) => service !== "gateway");
 
 /** The services' own default (`DB_MAX_CONNECTIONS`). */
@@ -20,6 +20,8 @@ export type Plan = {
   connectionsMax: number;
   nats: boolean;
   issuer: boolean;
+  /** Keys that seal credentials are made and kept here. */
+  credentialsKeys: boolean;
 };
 
 /** Decides which parts are embedded: those that the environment does not give. */
@@ -46,6 +48,7 @@ export function planParts(environment: Environment, replicas: Readonly<Record<st
       "KEYCLOAK_REALM",
       "KEYCLOAK_AUDIENCE",
     ),
+    credentialsKeys: !isGiven(environment, "CREDENTIALS_KEYS"),
   };
 }
 

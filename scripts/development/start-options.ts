@@ -11,9 +11,10 @@ export const help = `Starts the whole system on this machine: npm start [-- opti
   --help                     this text
 
 What is not given by the environment is embedded, for development:
-  PostgreSQL    unless DATABASE_URL (or USERS_DATABASE_URL and PORTFOLIOS_DATABASE_URL)
+  PostgreSQL    unless DATABASE_URL (or one per service: USERS_DATABASE_URL, …)
   nats-server   unless NATS_URL; from PATH, pip or the release archive. Where none can be had,
                 all services run in one process, without NATS
+  keys          that seal credentials, unless CREDENTIALS_KEYS
   token issuer  unless OIDC_ISSUER and OIDC_AUDIENCE,
                 or KEYCLOAK_SERVER, KEYCLOAK_REALM and KEYCLOAK_AUDIENCE
 Also read: SERVER_PORT (3000), SERVER_HOST (127.0.0.1), METRICS_PORT (3030 and up), LOG_LEVEL, LOG_FORMAT

@@ -1,6 +1,7 @@
 // The whole system on one machine: infrastructure and services, each in a process of its own.
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { credentialsKeysFile } from "./credentials-keys.ts";
 import { webClient } from "./development-grant.ts";
 import { type Infrastructure, startInfrastructure } from "./infrastructure-client.ts";
 import { type Plan, planParts, planProcesses } from "./plan.ts";
@@ -144,7 +145,7 @@ async function startServices(
     const port = (await ports.next()).value as number;
     metrics.push({ name, port });
     const begin = async () => {
-      const given = await settingsOf(services, plan, infrastructure);
+      const given = await settingsOf(services, plan, infrastructure, options.root);
       // The first one migrates; the others find the tables there.
       if (!first) await firstReady.get(services[0] ?? "");
       const migrate = first ? { MIGRATE_ON_START: "true" } : {};
@@ -180,8 +181,12 @@ async function settingsOf(
   services: readonly string[],
   plan: Plan,
   infrastructure: Infrastructure,
+  root: string,
 ): Promise<NodeJS.ProcessEnv> {
   const settings: NodeJS.ProcessEnv = {};
+  if (plan.credentialsKeys && services.includes("accounts")) {
+    settings.CREDENTIALS_KEYS_FILE = await credentialsKeysFile(join(root, ".data"));
+  }
   if (plan.issuer && services.includes("auth")) {
     const { issuer, audience } = await infrastructure.issuer;
     Object.assign(settings, { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_CLIENT_ID: webClient });

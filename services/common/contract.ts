@@ -41,6 +41,8 @@ interface EntryMembers {
   readonly ifMatch?: boolean;
   /** The body is an HTML form's (`application/x-www-form-urlencoded`), as a specification demands. */
   readonly form?: boolean;
+  /** The whole body, an array for instance, is this parameter; without it, the body is an object with the parameters. */
+  readonly bodyMember?: string;
   /** Over HTTP, all pages of the result are answered at once, as one array. */
   readonly everyPage?: boolean;
   /** Strict: unknown members are refused, at the gateway and again in the service. */
@@ -95,6 +97,9 @@ function faultOf(entry: ActionEntry): string | undefined {
     if (missing) return `route ${route} names ${missing}, which is no parameter`;
   }
   if (entry.ifMatch && !members.includes("if_match")) return "ifMatch needs the parameter if_match";
+  if (entry.bodyMember !== undefined && !members.includes(entry.bodyMember)) {
+    return `bodyMember names ${entry.bodyMember}, which is no parameter`;
+  }
   if (entry.status === 201 && !entry.location) return "a 201 needs a location";
   return undefined;
 }

@@ -13,6 +13,8 @@ export interface PageOptions<Row extends object, Item> {
   readonly cursorAfter: (row: Row) => string;
   /** The wire's form of a row. */
   readonly item: (row: Row) => Item;
+  /** So many rows need not be weighed; 30 unless given. */
+  readonly rowsThatAlwaysFit?: number;
 }
 
 /** A page of a list: so many rows, but no more than a message holds, with the cursor of the next page if there is one. */
@@ -21,19 +23,20 @@ export async function pageWithin<Row extends object, Item>({
   read,
   cursorAfter,
   item,
+  rowsThatAlwaysFit,
 }: PageOptions<Row, Item>): Promise<{ items: Item[]; next_cursor?: string }> {
   // One row more than asked for tells whether there is a next page.
   const rows = await read(size + 1);
-  const taken = rows.slice(0, Math.min(size, rowsThatFit(rows)));
+  const taken = rows.slice(0, Math.min(size, rowsThatFit(rows, rowsThatAlwaysFit)));
   const last = taken.at(-1);
   const items = taken.map(item);
   return rows.length > taken.length && last ? { items, next_cursor: cursorAfter(last) } : { items };
 }
 
 /** How many of the rows fit into a message; at least one. */
-function rowsThatFit(rows: readonly object[]): number {
+export function rowsThatFit(rows: readonly object[], alwaysFit = ROWS_THAT_ALWAYS_FIT): number {
   // Most pages are small, and a hot path should not weigh them twice.
-  if (rows.length <= ROWS_THAT_ALWAYS_FIT) return rows.length;
+  if (rows.length <= alwaysFit) return rows.length;
   let bytes = 0;
   const tooMany = rows.findIndex((row) => {
     bytes += Buffer.byteLength(JSON.stringify(row));

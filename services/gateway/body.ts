@@ -40,16 +40,25 @@ export async function readBody(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<Record<string, unknown>> {
-  if (!isJson(request.headers["content-type"])) throw problem("UNSUPPORTED_MEDIA_TYPE");
-  checkFraming(request);
-  const body = await parse(parseJson, request, response);
+  const body = await readJson(request, response);
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw invalid({ pointer: "", detail: "must be a JSON object" });
   }
+  return body as Record<string, unknown>;
+}
+
+/**
+ * The JSON value, of whatever type, that is the request's body.
+ * @throws VALIDATION_FAILED, MALFORMED_JSON, MALFORMED_REQUEST, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE.
+ */
+export async function readJson(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+  if (!isJson(request.headers["content-type"])) throw problem("UNSUPPORTED_MEDIA_TYPE");
+  checkFraming(request);
+  const body = await parse(parseJson, request, response);
   if (isDeeperThan(MAX_DEPTH, body)) {
     throw invalid({ pointer: "", detail: `must not be nested deeper than ${MAX_DEPTH} levels` });
   }
-  return body as Record<string, unknown>;
+  return body;
 }
 
 /**

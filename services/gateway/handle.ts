@@ -6,6 +6,7 @@ import { problemKinds, problemOf } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
 import { sendProblem } from "./problem-response.ts";
+import { inBody } from "./refusal.ts";
 import { parametersOf, type Received } from "./request.ts";
 import { sendEveryPage, sendResult } from "./response.ts";
 import type { Route } from "./routes.ts";
@@ -71,7 +72,7 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       if (problemKinds[code].status >= 500) {
         log.error({ requestId, action, problem: code, err: error }, "Request failed.");
       }
-      sendProblem(response, code, data, pattern);
+      sendProblem(response, code, inBody(entry.bodyMember, data), pattern);
     }
   };
 }

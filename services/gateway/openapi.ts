@@ -73,12 +73,15 @@ function operationOf(route: Route, routes: readonly Route[]): object {
           required: required.length > 0,
           content: {
             [entry.form ? "application/x-www-form-urlencoded" : "application/json"]: {
-              schema: {
-                type: "object",
-                properties: Object.fromEntries(own),
-                required,
-                additionalProperties: false,
-              },
+              schema:
+                entry.bodyMember === undefined
+                  ? {
+                      type: "object",
+                      properties: Object.fromEntries(own),
+                      required,
+                      additionalProperties: false,
+                    }
+                  : params.properties?.[entry.bodyMember],
             },
           },
         },

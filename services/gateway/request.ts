@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type MemberError, problem } from "../common/problem.ts";
-import { hasBody, readBody, readForm } from "./body.ts";
+import { hasBody, readBody, readForm, readJson } from "./body.ts";
 import { invalid } from "./refusal.ts";
 import type { Route } from "./routes.ts";
 
@@ -64,7 +64,11 @@ async function bodyOf(
   response: ServerResponse,
 ): Promise<Record<string, unknown>> {
   // Existing clients name the content type on every request: without a body it means nothing.
-  if (hasBody(request)) return route.entry.form ? readForm(request, response) : readBody(request, response);
+  const { bodyMember, form } = route.entry;
+  if (hasBody(request)) {
+    if (bodyMember !== undefined) return { [bodyMember]: await readJson(request, response) };
+    return form ? readForm(request, response) : readBody(request, response);
+  }
   if (needsBody(route)) throw problem("MALFORMED_JSON", { detail: "A JSON body is required." });
   return {};
 }

@@ -55,7 +55,7 @@ export const Me = z.strictObject({
 });
 
 /** One thing that is kept of a user; the member of its kind's name holds it, in the form of its own route. */
-export const ExportRecord = z.looseObject({ kind: z.enum(["user", "portfolio", "token", "act"]) });
+export const ExportRecord = z.looseObject({ kind: z.enum(["user", "portfolio", "account", "token", "act"]) });
 
 export const users = contract("users", {
   /** The user of an identity: found, or created at its first sight; the profile follows the token. */

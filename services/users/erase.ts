@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import type { accounts } from "../accounts/contract.ts";
 import type { auth } from "../auth/contract.ts";
 import type { Call } from "../common/contract.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
@@ -14,12 +15,13 @@ const REVOKED_WITHIN_MS = 2_000;
  */
 export async function eraseUser(
   pool: ConnectionPool,
-  call: Call<typeof auth | typeof portfolios>,
+  call: Call<typeof auth | typeof portfolios | typeof accounts>,
   userId: string,
 ): Promise<void> {
   await call("auth.revokeIdentities", { user_id: userId, identities: await identitiesOf(pool, userId) });
   await wait(REVOKED_WITHIN_MS);
   await call("portfolios.eraseUser", { user_id: userId });
+  await call("accounts.eraseUser", { user_id: userId });
   await call("auth.eraseUser", { user_id: userId });
   await pool.query({ name: "users.erase", text: "delete from users.users where id = $1", values: [userId] });
 }

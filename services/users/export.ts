@@ -1,12 +1,13 @@
 import { z } from "zod";
+import type { accounts } from "../accounts/contract.ts";
 import type { auth } from "../auth/contract.ts";
 import type { Call } from "../common/contract.ts";
 import { problem } from "../common/problem.ts";
 import type { portfolios } from "../portfolios/contract.ts";
 
-type Peers = Call<typeof auth | typeof portfolios>;
+type Peers = Call<typeof auth | typeof portfolios | typeof accounts>;
 interface Source {
-  readonly kind: "portfolio" | "token" | "act";
+  readonly kind: "portfolio" | "account" | "token" | "act";
   readonly page: (
     call: Peers,
     params: { user_id: string; cursor?: string },
@@ -16,6 +17,7 @@ interface Source {
 /** Where else a user's data is, in the order in which it is exported after the user itself. */
 const sources: readonly Source[] = [
   { kind: "portfolio", page: (call, params) => call("portfolios.exportUser", params) },
+  { kind: "account", page: (call, params) => call("accounts.exportUser", params) },
   { kind: "token", page: (call, params) => call("auth.exportTokens", params) },
   { kind: "act", page: (call, params) => call("auth.exportAudit", params) },
 ];

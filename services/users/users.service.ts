@@ -1,3 +1,4 @@
+import { accounts } from "../accounts/contract.ts";
 import { auth } from "../auth/contract.ts";
 import { coalesce } from "../common/database/coalesce.ts";
 import { readDatabaseSettings } from "../common/database/config.ts";
@@ -29,7 +30,7 @@ const service: ServiceModule = (environment) => {
 
     const schema = implement({
       contract: users,
-      uses: [auth, portfolios],
+      uses: [auth, portfolios, accounts],
       problemBehind: databaseProblem,
       handlers: {
         async resolve({ params: { profile, ...identity } }) {
@@ -76,7 +77,7 @@ const service: ServiceModule = (environment) => {
     });
     return {
       schema,
-      uses: [auth.name, portfolios.name],
+      uses: [auth.name, portfolios.name, accounts.name],
       unreadiness: database.unreadiness,
       close: database.close,
     };

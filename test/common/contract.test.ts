@@ -32,6 +32,7 @@ describe("contract", () => {
       "route GET /things/{key} names key, which is no parameter",
     ],
     ["If-Match without its parameter", { ifMatch: true }, "ifMatch needs the parameter if_match"],
+    ["a body that is no parameter", { bodyMember: "items" }, "bodyMember names items, which is no parameter"],
     ["a 201 without a location", { status: 201 }, "a 201 needs a location"],
     [
       "parameters that let unknown members pass",

@@ -58,6 +58,7 @@ describe.each(writes)("%s of a portfolio", (method, path) => {
       ["/description"],
     ],
     ["an unknown member", '{"name":"x","colour":"red"}', ["/colour"]],
+    ["an unknown member called undefined", '{"name":"x","undefined":1}', ["/undefined"]],
     ["an unknown member with / and ~ in its name", '{"name":"x","a/b~c":1}', ["/a~1b~0c"]],
     ["an unknown member deep inside", '{"name":"x","guardrails":{"drift":5}}', ["/guardrails/drift"]],
     ["a guardrail over 100", '{"name":"x","guardrails":{"drift_band":100.5}}', ["/guardrails/drift_band"]],

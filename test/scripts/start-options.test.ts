@@ -20,7 +20,10 @@ describe("parseStartOptions", () => {
     [["users"], "See: npm start -- --help"],
     [["--replicas"], "See: npm start -- --help"],
     [["--replicas", "gateway=2"], "behind a load balancer"],
-    [["--replicas", "orders=2"], 'there is no service "orders", only auth, users, portfolios'],
+    [
+      ["--replicas", "orders=2"],
+      'there is no service "orders", only auth, users, portfolios, accounts, market',
+    ],
     [["--replicas", "users"], "the number must be 1 to 16, as in --replicas users=3"],
     [["--replicas", "users=0"], "the number must be 1 to 16"],
     [["--replicas", "users=17"], "the number must be 1 to 16"],

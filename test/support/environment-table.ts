@@ -1,14 +1,18 @@
+import { accountsVariables } from "../../services/accounts/config.ts";
 import { authVariables } from "../../services/auth/config.ts";
 import { processVariables } from "../../services/common/broker-config.ts";
 import type { Variable, Variables } from "../../services/common/config.ts";
 import { databaseVariables } from "../../services/common/database/config.ts";
 import { gatewayVariables } from "../../services/gateway/config.ts";
+import { marketVariables } from "../../services/market/config.ts";
 
 const groups: Readonly<Record<string, Variables>> = {
   "every process": processVariables,
   gateway: gatewayVariables,
   auth: authVariables,
-  "auth, users, portfolios": databaseVariables,
+  accounts: accountsVariables,
+  market: marketVariables,
+  "all but gateway": databaseVariables,
 };
 
 /** The README's table of settings, made from what the services read. */

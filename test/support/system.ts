@@ -8,6 +8,8 @@ import { cloneDatabase, type TestDatabase } from "./database.ts";
 import { AUDIENCE, startIssuer, type TestIssuer } from "./issuer.ts";
 
 const MAIN = fileURLToPath(new URL("../../services/main.ts", import.meta.url));
+/** Node keeps compiled modules there: many processes load the same ones. */
+const COMPILE_CACHE = fileURLToPath(new URL("../../.cache/compile", import.meta.url));
 const START_TIMEOUT_MS = 20_000;
 
 /** A running process of one service. */
@@ -63,6 +65,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     SERVER_HOST: "127.0.0.1",
     METRICS_HOST: "127.0.0.1",
     LOG_FORMAT: "json",
+    CREDENTIALS_KEYS: `test:${randomBytes(32).toString("base64")}`,
     ...environment,
   };
   const tokens = new Map<string, Promise<string>>();
@@ -96,7 +99,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       await Promise.all([issuer.stop(), database.drop()]);
     },
   };
-  const services = ["gateway", "auth", "users", "portfolios"];
+  const services = ["gateway", "auth", "users", "portfolios", "accounts", "market"];
   const starts = services.flatMap((service) =>
     Array.from({ length: replicas[service] ?? 1 }, () => system.start(service)),
   );
@@ -130,7 +133,12 @@ export async function startReplica(
 async function tryReplica(service: string, environment: Readonly<Record<string, string>>): Promise<Replica> {
   const metricsPort = await freePort();
   const child = fork(MAIN, [service], {
-    env: { PATH: process.env.PATH, METRICS_PORT: String(metricsPort), ...environment },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      METRICS_PORT: String(metricsPort),
+      ...environment,
+    },
     execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

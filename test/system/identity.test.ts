@@ -362,6 +362,11 @@ describe("/v1/me", () => {
        select gen_random_uuid(), $1, 'P' || n, repeat('x', 2000) from generate_series(1, 700) n`,
       [id],
     );
+    await ask(token, {
+      method: "POST",
+      path: "/v1/accounts",
+      body: { name: "Coins", account_type: "exchange", exchange_name: "okx", api_key: "CANARY" },
+    });
     const reply = await ask(token, { path: "/v1/me/export" });
     expect(reply.status).toBe(200);
     const records = (await reply.json()) as { kind: string; user?: { id: string } }[];
@@ -370,6 +375,8 @@ describe("/v1/me", () => {
       user: { id, identities: [{ issuer: system.issuer.url }] },
     });
     expect(records.filter(({ kind }) => kind === "portfolio")).toHaveLength(700);
+    expect(records.filter(({ kind }) => kind === "account")).toMatchObject([{ account: { name: "Coins" } }]);
+    expect(JSON.stringify(records)).not.toContain("CANARY");
     expect(records.filter(({ kind }) => kind === "act").length).toBeGreaterThan(0);
   });
 
@@ -380,6 +387,15 @@ describe("/v1/me", () => {
     });
     const { id } = await json<{ id: string }>(ask(token));
     await ask(token, { method: "POST", path: "/v1/portfolios", body: { name: "Mine" } });
+    const members = { name: "Mine", account_type: "exchange", exchange_name: "okx", api_key: "key" };
+    await ask(token, { method: "POST", path: "/v1/accounts", body: members });
+    const manual = { name: subject, account_type: "manual" };
+    const account = await json<{ id: string }>(
+      ask(token, { method: "POST", path: "/v1/accounts", body: manual }),
+    );
+    const holdings = [{ asset: subject, quantity: "1" }];
+    const path = `/v1/accounts/${account.id}/holdings`;
+    expect((await ask(token, { method: "PUT", path, body: holdings })).status).toBe(200);
     const body = {
       name: "Script",
       scopes: ["profile:read"],
@@ -388,7 +404,9 @@ describe("/v1/me", () => {
     const script = await json<{ token: string }>(ask(token, { method: "POST", path: "/v1/tokens", body }));
     await rememberedEverywhere(token);
     await rememberedEverywhere(script.token);
-    expect(await traces([id, subject])).not.toEqual([]);
+    expect(await traces([id, subject])).toEqual(
+      expect.arrayContaining(["accounts.accounts", "accounts.credentials", "accounts.holdings"]),
+    );
     expect((await ask(token, { method: "DELETE" })).status).toBe(204);
     expect(await traces([id, subject])).toEqual([]);
     await expectRefused(token);
@@ -403,7 +421,7 @@ describe("/v1/me", () => {
   async function traces(texts: readonly string[]): Promise<string[]> {
     const tables = await system.database.query<{ name: string }>(
       `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
-       where table_schema in ('auth', 'users', 'portfolios') and table_type = 'BASE TABLE'`,
+       where table_schema in ('auth', 'users', 'portfolios', 'accounts', 'market') and table_type = 'BASE TABLE'`,
     );
     expect(tables.length).toBeGreaterThan(8);
     const found = await Promise.all(

@@ -123,8 +123,8 @@ describe("npm start", () => {
     const { starter, exited, processes, output } = await start("--replicas", "portfolios=2");
     expect(output()).toContain("npm run -s token -- alice");
     expect(output()).toContain(`curl -H "Authorization: Bearer`);
-    // Infrastructure, PostgreSQL, nats-server and five of services.
-    expect(processes).toHaveLength(8);
+    // Infrastructure, PostgreSQL, nats-server and seven of services.
+    expect(processes).toHaveLength(10);
 
     const token = await command("npm", "run", "-s", "token", "--", "alice");
     expect(token).toMatchObject({ code: 0, stderr: "" });
