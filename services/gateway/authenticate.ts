@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { COMPACT_JWS, MAX_TOKEN_LENGTH, PERSONAL_ACCESS_TOKEN } from "../auth/contract.ts";
-import type { Principal } from "../common/principal.ts";
+import { CLOCK_LEEWAY_SECONDS, type Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
 import { type RevocationKeys, revocationKeys } from "../common/revocation-key.ts";
 import { questionBudget } from "./question-budget.ts";
@@ -33,7 +33,8 @@ export interface AuthenticateOptions {
  * Makes the gateway's check of the Authorization header. A verified token's principal is kept for a short while, at
  * most until the token ends; requests that bring the same unknown token at once share one question. The cache's key is
  * the very text that was verified, so another spelling of a token is another token. Where too many questions have
- * failed, no more are asked for a while; tokens that are remembered pass all the same.
+ * failed, no more are asked for a while; tokens that are remembered pass all the same, and those that say themselves that
+ * they have ended are refused as ever, so that their clients renew them.
  * @throws UNAUTHENTICATED, the same for every bad or missing token; ISSUER_UNAVAILABLE, SERVICE_UNAVAILABLE.
  */
 export function authenticator({ cacheSeconds, ask, revocations }: AuthenticateOptions) {
@@ -74,18 +75,25 @@ export function authenticator({ cacheSeconds, ask, revocations }: AuthenticateOp
         throw problem("UNAUTHENTICATED");
       }
       if (!isToken(token)) throw problem("UNAUTHENTICATED");
-      if (!known && !budget.allows(request.address)) throw problem("SERVICE_UNAVAILABLE", tooManyBad);
-      return askOnce(token, request);
+      if (known || budget.allows(request.address)) return askOnce(token, request);
+      // Needs no proof, and a client whose token has ended must learn it soon, to get another.
+      if (hasEnded(token)) throw problem("UNAUTHENTICATED");
+      return budget.turn(request.address).then(() => askOnce(token, request));
     },
   };
 }
 
-const tooManyBad = {
-  detail:
-    "Too many access tokens from this network could not be verified. Try again later; tokens verified of late work.",
-};
-
 /** Whether it has a token's form; nothing else is worth asking about. */
 function isToken(text: string): boolean {
   return text.length <= MAX_TOKEN_LENGTH && (PERSONAL_ACCESS_TOKEN.test(text) || COMPACT_JWS.test(text));
+}
+
+/** Whether a signed token is over by its own account, which needs no proof; false for what cannot be read. */
+function hasEnded(token: string): boolean {
+  try {
+    const { exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+    return typeof exp === "number" && (exp + CLOCK_LEEWAY_SECONDS) * 1000 <= Date.now();
+  } catch {
+    return false;
+  }
 }
