@@ -110,6 +110,16 @@ describe("a flood of bad tokens", () => {
     expect(await send("a.good.1", ATTACKER)).toBe("ok");
   });
 
+  it("does not hold up a token that was good before, also when it is time to ask about it again", async () => {
+    const { ask, sendNow, flood } = setUp();
+    await sendNow("a.good.1", ATTACKER);
+    await jest.advanceTimersByTimeAsync(61_000);
+    await flood(1_000);
+    ask.mockClear();
+    expect(await sendNow("a.good.1", ATTACKER)).toBe("ok");
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+
   it("lets a good new token from elsewhere through at once", async () => {
     const { send, flood } = setUp();
     await flood(1_000);
