@@ -70,7 +70,7 @@ export function readOptions(argumentList: readonly string[]): BenchOptions | str
         requests: 10_000,
         others: 5_000,
         fresh: 10_000,
-        flood: 10_000,
+        flood: 30_000,
       };
   const rounds = wholeNumber("rounds", values.rounds, size.rounds, 100);
   const connections = wholeNumber("connections", values.connections, 100, 1_000);
@@ -94,7 +94,8 @@ export function readOptions(argumentList: readonly string[]): BenchOptions | str
     // Not fewer when less is asked for: the renames need time to happen in.
     freshRequests: Math.max(size.fresh, connections * 20),
     floodRounds: Math.min(rounds, 5),
-    floodRequests: Math.min(requests, size.flood),
+    // Long enough that what a flood may do at once is little beside what it may do for long.
+    floodRequests: Math.min(requests * 3, size.flood),
   };
 }
 

@@ -8,9 +8,9 @@ interface Rate {
 }
 
 /** Of one client address. Far above what clients cause whose tokens end, also where many share a proxy's address. */
-const PER_ADDRESS: Rate = { perSecond: 100, burst: 200 };
+const PER_ADDRESS: Rate = { perSecond: 100, burst: 50 };
 /** Of all addresses together. */
-const IN_TOTAL: Rate = { perSecond: 300, burst: 600 };
+const IN_TOTAL: Rate = { perSecond: 300, burst: 150 };
 /** An address is as good as new when no question of its requests has failed for so long. */
 const QUIET_MS = 10_000;
 const ADDRESSES_MAX = 10_000;
