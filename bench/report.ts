@@ -73,11 +73,13 @@ function percentOf(part: number, whole: number): string {
   return `${(Math.floor((part / whole) * 10_000) / 100).toFixed(2)} %`;
 }
 
-function sum(values: readonly (number | undefined)[]): number {
+/** NaN when one of them cannot be known. */
+export function sum(values: readonly (number | undefined)[]): number {
   return values.reduce<number>((total, value) => total + (value ?? Number.NaN), 0);
 }
 
-function microseconds(value: number): string {
+/** A whole number, or that there is none. */
+export function microseconds(value: number): string {
   return Number.isNaN(value) ? "n/a" : Math.round(value).toString();
 }
 

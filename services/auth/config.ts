@@ -55,7 +55,7 @@ export const authVariables = {
   algorithms: variable(
     "OIDC_ALGORITHMS",
     Algorithms.default(["RS256", "ES256"]),
-    "Signature algorithms that are accepted; PS256 and EdDSA are possible too.",
+    "Signature algorithms that are accepted (PS256 and EdDSA too, if named); a key that names none is for the first that fits it.",
   ),
   keyOrigins: variable(
     "OIDC_KEY_ORIGINS",

@@ -1,7 +1,7 @@
 import type { ConnectionPool } from "../common/database/pool.ts";
 import type { Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
-import { revocationKey, revocationKeys } from "../common/revocation-key.ts";
+import { type RevocationKind, revocationKey, revocationKeys } from "../common/revocation-key.ts";
 import type { Log } from "../common/service.ts";
 import { TokenRefused } from "./compact-jws.ts";
 import type { LogoutToken } from "./logout-token.ts";
@@ -18,23 +18,32 @@ export interface SignOutOptions {
 /** Beyond a token's end: clocks may differ, and gateways remember principals for a while. */
 const MARGIN_SECONDS = 3_700;
 
-const TAKE = `
-  insert into auth.logout_tokens (key, expires_at) values ($1, $2)
-  on conflict (key) do update set expires_at = excluded.expires_at where logout_tokens.expires_at < now()
-  returning key`;
+// One statement: a logout token that was taken has taken effect, and one that failed may come again.
+const TAKE_ONCE = `
+  with taken as (
+    insert into auth.logout_tokens (key, expires_at) values ($1, $2)
+    on conflict (key) do update set expires_at = excluded.expires_at where logout_tokens.expires_at < now()
+    returning key
+  ), revoked as (
+    insert into auth.revocations as r (kind, key, expires_at) select $3, $4, $5 from taken
+    on conflict (kind, key) do update
+      set revoked_at = now(), expires_at = greatest(r.expires_at, excluded.expires_at)
+  )
+  select key from taken`;
 
 /** The ways in which sessions and tokens end before their time. */
 export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutOptions) {
   const lasting = () => new Date(Date.now() + (maxTokenLifetimeSeconds + MARGIN_SECONDS) * 1000);
 
   /** Each logout token works once (OpenID Connect Back-Channel Logout 1.0 §2.6, `jti`). */
-  async function takeOnce({ issuer, tokenId, expiresAt }: LogoutToken): Promise<void> {
-    const values = [
-      revocationKey(issuer, tokenId),
-      new Date((expiresAt + MARGIN_SECONDS) * 1000).toISOString(),
-    ];
-    const taken = await pool.query({ name: "auth.logout-tokens.take", text: TAKE, values });
+  async function takeOnce({ issuer, subject, sessionId, tokenId, expiresAt }: LogoutToken) {
+    const kind: RevocationKind = sessionId === undefined ? "identity" : "session";
+    const key = revocationKey(issuer, (sessionId ?? subject) as string);
+    const usedUntil = new Date((expiresAt + MARGIN_SECONDS) * 1000);
+    const values = [revocationKey(issuer, tokenId), usedUntil, kind, key, lasting()];
+    const taken = await pool.query({ name: "auth.logout-tokens.take", text: TAKE_ONCE, values });
     if (taken.length === 0) throw new TokenRefused("it was used before");
+    return kind;
   }
 
   return {
@@ -42,11 +51,8 @@ export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutO
     async byIssuer(token: string, requestId: string): Promise<LogoutToken> {
       try {
         const logout = await verify(token);
-        await takeOnce(logout);
-        const { issuer, subject, sessionId } = logout;
-        const kind = sessionId === undefined ? "identity" : "session";
-        const key = revocationKey(issuer, (sessionId ?? subject) as string);
-        await revoke(pool, [{ kind, key, expiresAt: lasting() }]);
+        const kind = await takeOnce(logout);
+        const { issuer } = logout;
         log.info({ requestId, issuer, kind }, "An issuer ended a session.");
         return logout;
       } catch (error) {

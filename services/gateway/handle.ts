@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkScope } from "../common/access.ts";
+import { actRecord } from "../common/act.ts";
 import { requestRecorder } from "../common/metrics.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemKinds, problemOf } from "../common/problem.ts";
@@ -61,7 +62,10 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       parseMembers(entry.params, params);
       const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (performance.now() - startedAt)));
       const options = { principal, address, timeoutMs, requestId };
-      if (principal && isWrite && principal.scopes !== "all") await record(call, action, options, principal);
+      if (principal && isWrite && principal.scopes !== "all") {
+        // What a script does with a personal access token is written down before it is done.
+        await call("auth.record", actRecord(action, principal, options), options);
+      }
       const result = await call(action, params, options);
       if (entry.everyPage)
         await sendEveryPage(response, result, (cursor) => call(action, { ...params, cursor }, options));
@@ -75,18 +79,6 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       sendProblem(response, code, inBody(entry.bodyMember, data), pattern);
     }
   };
-}
-
-/** What a script does with a personal access token is written down before it is done. */
-async function record(
-  call: CallAction,
-  act: string,
-  options: CallOptions,
-  principal: Principal,
-): Promise<void> {
-  const { address, requestId } = options;
-  const { userId: user_id, subject, tokenId: token_id } = principal;
-  await call("auth.record", { user_id, act, subject, token_id, address, request_id: requestId }, options);
 }
 
 /** The client's address; an IPv4 address that came over an IPv6 socket is written as such. */

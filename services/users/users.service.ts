@@ -1,5 +1,6 @@
 import { accounts } from "../accounts/contract.ts";
 import { auth } from "../auth/contract.ts";
+import { actRecord } from "../common/act.ts";
 import { coalesce } from "../common/database/coalesce.ts";
 import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
@@ -13,7 +14,7 @@ import { eraseUser } from "./erase.ts";
 import { exportPage, firstCursor } from "./export.ts";
 import { identitiesOf, resolveUsers, type Sighting } from "./identities.ts";
 import { migrations } from "./migrations/index.ts";
-import { changePreferences, findUser } from "./preferences.ts";
+import { changePreferences, findUser, type User } from "./preferences.ts";
 
 /** Users and their identities. */
 const service: ServiceModule = (environment) => {
@@ -40,7 +41,7 @@ const service: ServiceModule = (environment) => {
         async me({ principal, problem }) {
           const user = await findUser(pool, principal.userId);
           if (!user) throw problem("UNAUTHENTICATED");
-          return { user_id: principal.subject, id: principal.userId, ...user, roles: principal.roles };
+          return meOf(principal, user);
         },
 
         async protected({ principal }) {
@@ -50,8 +51,8 @@ const service: ServiceModule = (environment) => {
         async updateMe({ params, principal, problem, call, ...origin }) {
           const user = await changePreferences(pool, principal.userId, params);
           if (!user) throw problem("UNAUTHENTICATED");
-          await call("auth.record", actOf("user.changed", principal, origin));
-          return { user_id: principal.subject, id: principal.userId, ...user, roles: principal.roles };
+          await call("auth.record", actRecord("user.changed", principal, origin));
+          return meOf(principal, user);
         },
 
         async deleteMe({ principal, call }) {
@@ -64,7 +65,7 @@ const service: ServiceModule = (environment) => {
           if (cursor !== undefined) return exportPage(call, userId, cursor);
           const user = await findUser(pool, userId);
           if (!user) throw problem("UNAUTHENTICATED");
-          await call("auth.record", actOf("user.exported", principal, origin));
+          await call("auth.record", actRecord("user.exported", principal, origin));
           const identities = await identitiesOf(pool, userId);
           return {
             items: [{ kind: "user" as const, user: { id: userId, ...user, identities } }],
@@ -85,19 +86,7 @@ const service: ServiceModule = (environment) => {
 };
 export default service;
 
-/** What a user did to the own account, for the audit trail. */
-function actOf(
-  act: string,
-  { userId, subject, sessionId, tokenId }: Principal,
-  { requestId, address }: { readonly requestId: string; readonly address: string | undefined },
-) {
-  return {
-    user_id: userId,
-    act,
-    subject,
-    session_id: sessionId,
-    token_id: tokenId,
-    request_id: requestId,
-    address,
-  };
+/** The user of a request, as existing clients read it. */
+function meOf({ subject, userId, roles }: Principal, user: User) {
+  return { user_id: subject, id: userId, ...user, roles };
 }

@@ -20,6 +20,13 @@ afterEach(async () => {
   await auth.stop();
 });
 
+/** An auth that has never seen its issuer behave: it asks for the keys as soon as it starts. */
+async function startCold(misbehaviour: (response: ServerResponse) => void): Promise<void> {
+  await auth.stop();
+  issuer.misbehave(misbehaviour);
+  auth = await startAuth([issuer]);
+}
+
 const json = { "Content-Type": "application/json" };
 
 const misbehaviours: Readonly<Record<string, (response: ServerResponse) => void>> = {
@@ -39,7 +46,7 @@ const misbehaviours: Readonly<Record<string, (response: ServerResponse) => void>
 
 describe("a cold start while the issuer", () => {
   it.each(Object.keys(misbehaviours))("%s answers 503 ISSUER_UNAVAILABLE, and logs why", async (name) => {
-    issuer.misbehave(misbehaviours[name]);
+    await startCold(misbehaviours[name] as (response: ServerResponse) => void);
     const token = await issuer.token("alice");
     await expect(auth.authenticate(token)).rejects.toMatchObject({ type: "ISSUER_UNAVAILABLE", code: 503 });
     expect(auth.log()).toContain("Access token could not be checked.");
@@ -48,7 +55,7 @@ describe("a cold start while the issuer", () => {
   });
 
   it("is down still refuses what is no token, or of nobody trusted", async () => {
-    issuer.misbehave((response) => response.destroy());
+    await startCold((response) => response.destroy());
     const foreign = await issuer.token("alice", { claims: { iss: "https://other.example" } });
     for (const bad of ["a.b.c", foreign]) {
       await expect(auth.authenticate(bad)).rejects.toMatchObject({ type: "UNAUTHENTICATED" });
@@ -57,7 +64,7 @@ describe("a cold start while the issuer", () => {
 
   it("is down is over soon after it is back", async () => {
     const token = await issuer.token("alice");
-    issuer.misbehave((response) => response.destroy());
+    await startCold((response) => response.destroy());
     await expect(auth.authenticate(token)).rejects.toMatchObject({ type: "ISSUER_UNAVAILABLE" });
     issuer.misbehave(undefined);
     const end = Date.now() + 25_000;
@@ -91,7 +98,9 @@ describe("the keys of an issuer", () => {
     await auth.authenticate(await issuer.token("alice"));
     const before = issuer.keyFetches();
     for (let index = 0; index < 20; index += 1) {
-      const token = await issuer.token("alice", { header: { kid: `made-up-${index}` } });
+      // Issued a while ago, so that a set fetched since would hold its key.
+      const claims = { iat: Math.floor(Date.now() / 1000) - 60 };
+      const token = await issuer.token("alice", { header: { kid: `made-up-${index}` }, claims });
       await expect(auth.authenticate(token)).rejects.toMatchObject({ type: "UNAUTHENTICATED" });
     }
     expect(issuer.keyFetches() - before).toBeLessThanOrEqual(1);

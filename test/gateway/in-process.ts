@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { ServiceModule } from "../../services/common/service.ts";
 import gateway from "../../services/gateway/gateway.service.ts";
 import { startBroker } from "../support/broker.ts";
@@ -11,9 +12,16 @@ export interface InProcess {
   stop(): Promise<void>;
 }
 
-/** The gateway and these services in this process: for what does not depend on the way between them. */
-export async function startGateway(services: readonly ServiceModule[]): Promise<InProcess> {
+/**
+ * The gateway and these services in this process: for what does not depend on the way between them.
+ * @param misbehaviour how the issuer answers from before the services start.
+ */
+export async function startGateway(
+  services: readonly ServiceModule[],
+  misbehaviour?: (response: ServerResponse) => void,
+): Promise<InProcess> {
   const [issuer, database, port] = await Promise.all([startIssuer(), cloneDatabase(), freePort()]);
+  issuer.misbehave(misbehaviour);
   const broker = await startBroker([...services, gateway], {
     DATABASE_URL: database.url,
     DB_MIN_CONNECTIONS: "1",

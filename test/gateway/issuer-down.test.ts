@@ -7,8 +7,7 @@ let services: InProcess;
 let send: Send;
 
 beforeAll(async () => {
-  services = await startGateway([auth]);
-  services.issuer.misbehave((response) => response.writeHead(500).end());
+  services = await startGateway([auth], (response) => response.writeHead(500).end());
   send = senderTo(services);
 });
 afterAll(() => services.stop());

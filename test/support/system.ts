@@ -64,7 +64,6 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     OIDC_AUDIENCE: AUDIENCE,
     SERVER_HOST: "127.0.0.1",
     METRICS_HOST: "127.0.0.1",
-    LOG_FORMAT: "json",
     CREDENTIALS_KEYS: `test:${randomBytes(32).toString("base64")}`,
     ...environment,
   };

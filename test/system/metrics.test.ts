@@ -120,3 +120,25 @@ describe("/health and /ready of each process", () => {
     },
   );
 });
+
+describe("the log of a process that is not on a terminal", () => {
+  it("is JSON, and tells the start as an operator looks for it, in its order", () => {
+    const replica = system.replicas.find(({ service }) => service === "portfolios");
+    const lines = (replica?.output() ?? "")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { msg: string });
+    const expected = [
+      /^Moleculer runtime: portfolios as replica portfolios-\S+, transporter NATS$/,
+      new RegExp(
+        `^Initializing database connection pool with max_connections=${MAXIMUM}, min_connections=${MINIMUM}$`,
+      ),
+      /^Database connection pool established$/,
+      /^Replicas: gateway \d+, auth \d+, users \d+, portfolios 1$/,
+      /^Server ready to handle concurrent requests$/,
+    ];
+    const positions = expected.map((pattern) => lines.findIndex(({ msg }) => pattern.test(msg)));
+    expect(positions).not.toContain(-1);
+    expect(positions).toEqual([...positions].sort((a, b) => a - b));
+  });
+});

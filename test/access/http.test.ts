@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { contracts } from "../../services/gateway/contracts.ts";
+import { checkedProblem } from "../gateway/http.ts";
+import { type System, startSystem } from "../support/system.ts";
+import { CLIENT_ID, newDeletedTarget, newTarget, send, tokenOf } from "./http-callers.ts";
+import {
+  type Caller,
+  callers,
+  guardedRows,
+  type Outcome,
+  outcomeOf,
+  type Row,
+  requestsOf,
+  rows,
+  systemMembers,
+  type Target,
+  withUnknownIds,
+} from "./matrix.ts";
+import { snapshot } from "./snapshot.ts";
+
+let system: System;
+let deleted: Target;
+
+beforeAll(async () => {
+  system = await startSystem({ environment: { OIDC_CLIENT_ID: CLIENT_ID } });
+  deleted = await newDeletedTarget(system);
+}, 60_000);
+afterAll(() => system.stop());
+
+/** The first route has a cell for each caller; the others lead to the same action, so two tell whether they guard it. */
+const cells = rows.flatMap((row) =>
+  requestsOf(contracts, row.action, {}).flatMap(({ method, path }, route) =>
+    callers
+      .filter((caller) => route === 0 || caller === "anonymous" || caller === "other")
+      .map((caller): [string, Caller, string, Cell] => {
+        const outcome = outcomeOf(row, caller, "http");
+        return [row.title, caller, `${method} ${path}`, { row, caller, route, outcome }];
+      }),
+  ),
+);
+
+interface Cell {
+  readonly row: Row;
+  readonly caller: Caller;
+  /** Which of the action's routes. */
+  readonly route: number;
+  readonly outcome: Outcome;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly text: string;
+}
+
+/** Sends a cell's request about a target. */
+async function ask({ row, route }: Cell, token: string | undefined, target: Target): Promise<Reply> {
+  const request = requestsOf(contracts, row.action, row.params(target))[route];
+  if (!request) throw new Error(`${row.title} has no route ${route}`);
+  const reply = await send(system, token, request, row.action === "auth.backchannelLogout");
+  const headers = [...reply.headers].filter(([name]) => name !== "date" && name !== "x-request-id");
+  return { status: reply.status, headers, text: await reply.text() };
+}
+
+/** Whether a row's request names something of its target's. */
+function namesTarget({ params }: Row, target: Target): boolean {
+  const { expires_at: _, ...known } = params(target);
+  const { expires_at: __, ...unknown } = params(withUnknownIds(target));
+  return JSON.stringify(known) !== JSON.stringify(unknown);
+}
+
+describe("over HTTP", () => {
+  it.each(cells)("%s by %s is as declared: %s", async (_title, caller, _route, cell) => {
+    const { row, outcome } = cell;
+    const target = caller === "deleted" ? deleted : await newTarget(system);
+    const token = await tokenOf(system, caller, row, target);
+    const isStranger = caller === "other" || caller === "administrator" || caller === "anonymous";
+    const { userId, subject, portfolioId, tokenId } = target;
+    const ids = [userId, subject, portfolioId, tokenId];
+    // What is refused changes nothing at all; what a stranger does succeeds with the stranger's own things.
+    const watched = outcome.problem ? undefined : ids;
+    const isWatched = outcome.problem || (isStranger && !namesTarget(row, target) && row.scope !== "public");
+    const before = isWatched && (await snapshot(system.database, watched));
+    const reply = await ask(cell, token, target);
+    expect([reply.status, reply.text]).toEqual([outcome.status, expect.any(String)]);
+    if (isWatched) {
+      const after = await snapshot(system.database, watched);
+      // What a script may try is written down before it is tried.
+      const ignored = caller === "confined" ? { "auth.audit_events": expect.any(String) } : {};
+      expect(after).toEqual({ ...before, ...ignored });
+    }
+    if (outcome.problem) checkedProblem(reply.text, outcome.problem, outcome.status);
+    if (isStranger) for (const id of ids) expect(reply.text).not.toContain(id);
+    if (isStranger && outcome.problem) expect(await ask(cell, token, withUnknownIds(target))).toEqual(reply);
+  });
+});
+
+/** Someone who is let in, so that nothing but the request is wrong. */
+function entitledTo(row: Row, target: Target): Promise<string | undefined> {
+  return tokenOf(system, row.scope === "users:administer" ? "administrator" : "owner", row, target);
+}
+
+describe("members that only the system sets", () => {
+  it.each(guardedRows.map((row): [string, Row] => [row.title, row]))(
+    "are refused by %s in body and query, at every route, and nothing is written",
+    async (_, row) => {
+      const target = await newTarget(system);
+      const token = await entitledTo(row, target);
+      const before = await snapshot(system.database);
+      for (const request of requestsOf(contracts, row.action, row.params(target))) {
+        for (const name of systemMembers) {
+          const added = Object.defineProperty({ ...request.members }, name, {
+            value: target.userId,
+            enumerable: true,
+          });
+          const isInQuery = request.method === "GET" || request.method === "DELETE";
+          const inQuery = { ...request, path: `${request.path}?${name}=1` };
+          for (const each of [{ ...request, members: added }, ...(isInQuery ? [] : [inQuery])]) {
+            const reply = await send(system, token, each);
+            const { errors } = checkedProblem(await reply.text(), "VALIDATION_FAILED", 400);
+            expect([each.path, errors?.map(({ pointer }) => pointer)]).toEqual([each.path, [`/${name}`]]);
+          }
+        }
+      }
+      expect(await snapshot(system.database)).toEqual(before);
+    },
+  );
+
+  it.each(guardedRows.filter(namesPathId).map((row): [string, Row] => [row.title, row]))(
+    "are no ids in the path of %s",
+    async (_, row) => {
+      const target = await newTarget(system);
+      const token = await entitledTo(row, target);
+      for (const request of requestsOf(contracts, row.action, { ...row.params(target), id: "{id}" })) {
+        for (const name of systemMembers) {
+          const reply = await send(system, token, { ...request, path: request.path.replace("{id}", name) });
+          checkedProblem(await reply.text(), "VALIDATION_FAILED", 400);
+        }
+      }
+    },
+  );
+});
+
+function namesPathId({ action }: Row): boolean {
+  return requestsOf(contracts, action, {}).some(({ path }) => path.includes("{id}"));
+}
