@@ -7,6 +7,7 @@ import auth from "./auth/auth.service.ts";
 import { type ProcessConfig, readProcessConfig } from "./common/broker-config.ts";
 import { ConfigurationError, environment } from "./common/config.ts";
 import { monitoringService } from "./common/monitoring.ts";
+import { outsideOf } from "./common/outside.ts";
 import { processUnreadiness, untilReady } from "./common/readiness.ts";
 import { logReplicas } from "./common/replicas.ts";
 import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
@@ -81,6 +82,7 @@ async function run(names: readonly string[]): Promise<void> {
   state.started = true;
   logReplicas(broker, Object.keys(modules), log);
   await untilReady(unreadiness, log);
+  for (const { begin } of opened) await begin?.(outsideOf(broker));
   log.info("Server ready to handle concurrent requests");
   process.send?.("ready");
 }

@@ -31,6 +31,7 @@ export function stopInOrder({ broker, opened, state, config, log }: StopOptions)
     await new Promise((resolve) => setTimeout(resolve, config.shutdownPauseSeconds * 1000));
     log.info("Stop: telling clients to close, draining requests in flight");
     for (const service of opened) service.drain?.();
+    await Promise.all(opened.map((service) => service.end?.()));
     await broker.stop();
     log.info("Stop: left the broker");
     for (const service of opened) await service.close?.();

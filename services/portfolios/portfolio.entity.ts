@@ -1,5 +1,5 @@
 import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
-import type { Guardrails, TargetAllocation } from "./contract.ts";
+import type { Guardrails, TargetAllocation } from "./contract/portfolio.ts";
 
 /** The row of a portfolio, for writing; lists and single reads go by statements (`reads.ts`). */
 export const PortfolioEntity = defineEntity({

@@ -1,7 +1,7 @@
 import { coalesce } from "../common/database/coalesce.ts";
 import type { Position } from "../common/database/cursor.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
-import type { Portfolio } from "./contract.ts";
+import type { Portfolio } from "./contract/portfolio.ts";
 import { columnsOf, type PortfolioRow, portfolioOf } from "./row.ts";
 
 /** One user's page of portfolios, oldest first, after a position. */
@@ -35,6 +35,8 @@ const GET = `
   select asked.position, ${columnsOf("p")}
   from unnest($1::uuid[], $2::uuid[]) with ordinality as asked (id, user_id, position)
   join portfolios.portfolios p on p.id = asked.id and p.user_id = asked.user_id`;
+
+export type PortfolioReads = ReturnType<typeof portfolioReads>;
 
 /** The hot reads, each put together with others of its kind that are asked for at the same time. */
 export function portfolioReads(pool: ConnectionPool) {

@@ -1,5 +1,5 @@
 import { isoTime } from "../common/database/times.ts";
-import type { Guardrails, Portfolio, TargetAllocation } from "./contract.ts";
+import type { Guardrails, Portfolio, TargetAllocation } from "./contract/portfolio.ts";
 
 /** A row of the table, as our own statements read it. */
 export interface PortfolioRow {

@@ -3,7 +3,7 @@ import { type EntityManager, LockMode } from "@mikro-orm/postgresql";
 import type { Database } from "../common/database/database.ts";
 import { retryLostRaces } from "../common/database/retry.ts";
 import { problem } from "../common/problem.ts";
-import type { Guardrails, Portfolio, TargetAllocation } from "./contract.ts";
+import type { Guardrails, Portfolio, TargetAllocation } from "./contract/portfolio.ts";
 import { PortfolioEntity } from "./portfolio.entity.ts";
 import { columnsOf, type PortfolioRow, portfolioOf } from "./row.ts";
 

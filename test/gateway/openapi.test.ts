@@ -5,7 +5,7 @@ import { contracts } from "../../services/gateway/contracts.ts";
 import { openApiDocument } from "../../services/gateway/openapi.ts";
 import { problemDocument, problemType } from "../../services/gateway/problem-response.ts";
 import { routesOfContracts } from "../../services/gateway/routes.ts";
-import { Portfolio } from "../../services/portfolios/contract.ts";
+import { Portfolio } from "../../services/portfolios/contract/portfolio.ts";
 
 const routes = routesOfContracts(contracts);
 const document = JSON.parse(JSON.stringify(openApiDocument(routes, undefined)));

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import auth from "../../services/auth/auth.service.ts";
-import { Portfolio } from "../../services/portfolios/contract.ts";
+import { Portfolio } from "../../services/portfolios/contract/portfolio.ts";
 import portfolios from "../../services/portfolios/portfolios.service.ts";
 import users from "../../services/users/users.service.ts";
 import { type Send, senderTo } from "./http.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { Portfolio } from "../../services/portfolios/contract.ts";
+import { Portfolio } from "../../services/portfolios/contract/portfolio.ts";
 import { type System, startSystem } from "../support/system.ts";
 import { expectProblem, type Send, senderTo } from "./http.ts";
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { Portfolio } from "../../services/portfolios/contract.ts";
+import { Portfolio } from "../../services/portfolios/contract/portfolio.ts";
 import portfolios from "../../services/portfolios/portfolios.service.ts";
 import { principalOf, startBroker, type TestBroker } from "../support/broker.ts";
 import { cloneDatabase, type TestDatabase } from "../support/database.ts";

@@ -1,5 +1,6 @@
 import { ServiceBroker } from "moleculer";
 import type { Environment } from "../../services/common/config.ts";
+import { outsideOf } from "../../services/common/outside.ts";
 import type { Principal } from "../../services/common/principal.ts";
 import type { OpenService, ServiceModule } from "../../services/common/service.ts";
 
@@ -14,6 +15,7 @@ export interface TestBroker {
 export async function startBroker(
   modules: readonly ServiceModule[],
   environment: Environment,
+  options: { /** Jobs and events run too. */ readonly background?: boolean } = {},
 ): Promise<TestBroker> {
   const broker = new ServiceBroker({
     logger: false,
@@ -28,11 +30,13 @@ export async function startBroker(
   }
   for (const { schema } of opened) broker.createService(schema);
   await broker.start();
+  if (options.background) for (const { begin } of opened) await begin?.(outsideOf(broker));
   return {
     broker,
     callAs: (principal, action, params) =>
       broker.call(action, params, { meta: principal ? { principal } : {} }),
     async stop() {
+      if (options.background) await Promise.all(opened.map(({ end }) => end?.()));
       await broker.stop();
       for (const { close } of opened) await close?.();
     },

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Portfolio } from "../../services/portfolios/contract.ts";
+import type { Portfolio } from "../../services/portfolios/contract/portfolio.ts";
 import { type System, startSystem } from "../support/system.ts";
 
 const REPLICAS = 3;

@@ -1,4 +1,4 @@
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { compareTexts, plain } from "./decimals.ts";
 import { type AssetKinds, GUARDRAIL_DEFAULTS, limitOf } from "./guardrail-states.ts";
 import type { Position } from "./positions.ts";

@@ -1,4 +1,4 @@
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { compareTexts, type Decimal, HUNDRED, plain, sum, ZERO } from "./decimals.ts";
 import { type AssetKinds, type GuardrailState, groupStates, limitOf } from "./guardrail-states.ts";
 import { percentages } from "./percentages.ts";

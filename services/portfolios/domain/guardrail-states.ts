@@ -1,4 +1,4 @@
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { Decimal, HUNDRED, plain, sum, ZERO } from "./decimals.ts";
 import { percentages } from "./percentages.ts";
 import type { Position } from "./positions.ts";

@@ -1,4 +1,4 @@
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { type Decimal, HUNDRED, quotientDown, sum, ZERO } from "./decimals.ts";
 import {
   type AssetKinds,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { amount, Decimal, decimal, ONE, timesInto, ZERO } from "./decimals.ts";
 import type { Position } from "./positions.ts";
 

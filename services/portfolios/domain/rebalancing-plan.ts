@@ -1,4 +1,4 @@
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { Decimal, sum, timesInto, ZERO } from "./decimals.ts";
 import { isOutside } from "./drift.ts";
 import { type AssetKinds, limitOf } from "./guardrail-states.ts";

@@ -1,4 +1,4 @@
-import type { Guardrails } from "../contract.ts";
+import type { Guardrails } from "../contract/portfolio.ts";
 import { canonicalInputs } from "./canonical-inputs.ts";
 import { compareTexts, type Decimal, plain, sum, ZERO } from "./decimals.ts";
 import type { AssetKinds } from "./guardrail-states.ts";

@@ -1,4 +1,4 @@
-import type { Guardrails } from "../../../services/portfolios/contract.ts";
+import type { Guardrails } from "../../../services/portfolios/contract/portfolio.ts";
 import type { HoldingRow, Prices } from "../../../services/portfolios/domain/holdings.ts";
 import { aggregateHoldings } from "../../../services/portfolios/domain/holdings.ts";
 import { type Position, positionsOf } from "../../../services/portfolios/domain/positions.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { Guardrails } from "../../../services/portfolios/contract.ts";
+import type { Guardrails } from "../../../services/portfolios/contract/portfolio.ts";
 import { Decimal, decimal, plain } from "../../../services/portfolios/domain/decimals.ts";
 import { type Rebalancing, rebalance } from "../../../services/portfolios/domain/rebalancing.ts";
 import type { Constraints } from "../../../services/portfolios/domain/rebalancing-assets.ts";
