@@ -59,7 +59,7 @@ const Digits = z.string().regex(/^(?:0|[1-9]\d*)(?:\.\d+)?$/, "must be plain dig
 export const Amount = Digits.refine(
   (digits) => digits.replace(".", "").length <= MAX_DIGITS,
   `must have at most ${MAX_DIGITS} digits`,
-).meta({ description: "A decimal number, exact, in plain digits." });
+).meta({ description: "A decimal number, exact, in plain digits.", examples: ["1.5"] });
 
 const AssetKey = z
   .string()

@@ -70,7 +70,7 @@ function changes(store: Store, reads: ReturnType<typeof accountReads>): Changes 
       checkMembers(account_type, params);
       const { exchange_name = null, wallet_address, enabled_chains = null } = members;
       const address = wallet_address ? checkAddress(exchange_name ?? undefined, wallet_address) : null;
-      if (enabled_chains) checkChains(enabled_chains, await call("market.chains", {}));
+      if (enabled_chains) checkChains(enabled_chains, await call("market.knownChains", {}));
       const credentials = { api_key, api_secret, passphrase };
       const chains = enabled_chains && each(enabled_chains);
       const fixed = { account_type, exchange_name, wallet_address: address };
@@ -91,7 +91,7 @@ function changes(store: Store, reads: ReturnType<typeof accountReads>): Changes 
       checkFixed(account, fixed);
       const { account_type, exchange_name, wallet_address } = account;
       checkMembers(account_type, { exchange_name, wallet_address, enabled_chains, ...credentials });
-      if (enabled_chains) checkChains(enabled_chains, await call("market.chains", {}));
+      if (enabled_chains) checkChains(enabled_chains, await call("market.knownChains", {}));
       const chains = enabled_chains && each(enabled_chains);
       const changed = { name, is_active, enabled_chains: chains, credentials };
       return accountOf(await updateAccount(store, key, changed));

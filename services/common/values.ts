@@ -1,12 +1,19 @@
 import { z } from "zod";
 
 /** RFC 9562 UUID, in any version; lower case on the wire. */
-export const Uuid = z.guid().toLowerCase().meta({ format: "uuid", description: "A UUID." });
+export const Uuid = z
+  .guid()
+  .toLowerCase()
+  .meta({
+    format: "uuid",
+    description: "A UUID.",
+    examples: ["019c1378-a83b-7000-8000-0123456789ab"],
+  });
 
 /** RFC 3339, UTC, milliseconds: `2026-01-31T09:30:00.123Z`. */
 export const Time = z.iso
   .datetime({ precision: 3 })
-  .meta({ description: "RFC 3339, UTC, with milliseconds." });
+  .meta({ description: "RFC 3339, UTC, with milliseconds.", examples: ["2026-01-31T09:30:00.123Z"] });
 
 /** What people call their things: trimmed, 1 to 120 characters. */
 export const Name = z
@@ -15,7 +22,7 @@ export const Name = z
   .min(1, "must not be empty")
   .max(120, "must have at most 120 characters")
   .refine(isStorable, "must not contain NUL or unpaired surrogates")
-  .meta({ description: "Trimmed, 1 to 120 characters." });
+  .meta({ description: "Trimmed, 1 to 120 characters.", examples: ["Main"] });
 
 /** Text that is only compared with ours: 1 to so many characters. */
 export function text(maximum: number) {
@@ -30,7 +37,10 @@ export function text(maximum: number) {
 export const Flag = z.enum(["true", "false"], "must be true or false").transform((flag) => flag === "true");
 
 /** A version of a resource: grows by one with each change; the ETag is made of it. */
-export const Version = z.int().min(1).meta({ description: "Grows by one with each change." });
+export const Version = z
+  .int()
+  .min(1)
+  .meta({ description: "Grows by one with each change.", examples: [1] });
 
 /** Existing clients never page, so a page holds as much as a list may have at once. */
 export const MAX_PAGE_SIZE = 500;

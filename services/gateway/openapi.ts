@@ -1,3 +1,4 @@
+import sampler from "openapi-sampler";
 import { z } from "zod";
 import { type ProblemCode, problemKinds } from "../common/problem.ts";
 import { problemDocument, problemType } from "./problem-response.ts";
@@ -55,6 +56,10 @@ function operationOf(route: Route, routes: readonly Route[]): object {
   const params = z.toJSONSchema(entry.params, { io: "input", target: "draft-2020-12" }) as JsonSchema;
   const own = Object.entries(params.properties ?? {}).filter(([name]) => !route.reserved.has(name));
   const required = (params.required ?? []).filter((name) => !route.reserved.has(name));
+  const body =
+    entry.bodyMember === undefined
+      ? { type: "object", properties: Object.fromEntries(own), required, additionalProperties: false }
+      : params.properties?.[entry.bodyMember];
   return {
     operationId: position === 0 ? action : `${action}.${position + 1}`,
     summary: entry.summary,
@@ -72,17 +77,7 @@ function operationOf(route: Route, routes: readonly Route[]): object {
         requestBody: {
           required: required.length > 0,
           content: {
-            [entry.form ? "application/x-www-form-urlencoded" : "application/json"]: {
-              schema:
-                entry.bodyMember === undefined
-                  ? {
-                      type: "object",
-                      properties: Object.fromEntries(own),
-                      required,
-                      additionalProperties: false,
-                    }
-                  : params.properties?.[entry.bodyMember],
-            },
+            [entry.form ? "application/x-www-form-urlencoded" : "application/json"]: withExample(body ?? {}),
           },
         },
       }),
@@ -123,8 +118,12 @@ function successOf({ entry, status, isPage, hasVersion }: Route): object {
         ...(entry.location && { Location: { description: "The new resource.", schema: { type: "string" } } }),
       },
     }),
-    content: { "application/json": { schema: z.toJSONSchema(result, { target: "draft-2020-12" }) } },
+    content: { "application/json": withExample(z.toJSONSchema(result, { target: "draft-2020-12" })) },
   };
+}
+
+function withExample(schema: object): object {
+  return { schema, examples: { typical: { value: sampler.sample(schema, { quiet: true }) } } };
 }
 
 /** The problems of a route, by status; one status may stand for several. */

@@ -21,27 +21,34 @@ const ChainId = z
     /^[a-z0-9][a-z0-9_-]{0,49}$/,
     "must be 1 to 50 lower-case letters, digits, _ or -, beginning with a letter or a digit",
   )
-  .meta({ description: "For example ethereum." });
+  .meta({ description: "For example ethereum.", examples: ["ethereum"] });
 
 const AssetSymbol = z
   .string()
   .regex(/^[^\s\p{C}]{1,30}$/u, "must be a symbol of 1 to 30 visible characters")
-  .meta({ description: "For example ETH." });
+  .meta({ description: "For example ETH.", examples: ["ETH"] });
 
 const EvmAddress = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, "must be an EVM address: 0x and 40 hexadecimal digits")
-  .meta({ description: "Mixed case is taken for its checksum (EIP-55), which is how it is answered." });
+  .meta({
+    description: "Mixed case is taken for its checksum (EIP-55), which is how it is answered.",
+    examples: ["0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"],
+  });
 
 const SolanaAddress = z
   .string()
-  .regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, "must be a Solana address: 32 to 44 characters of base 58");
+  .regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, "must be a Solana address: 32 to 44 characters of base 58")
+  .meta({ examples: ["EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"] });
 
 const RpcUrl = z
   .string()
   .max(MAX_URL_LENGTH, `must have at most ${MAX_URL_LENGTH} characters`)
   .regex(/^https:\/\/[^\s\p{C}]+$/u, "must be a URL that starts with https://")
-  .meta({ description: "https, to a public host, without user name or password." });
+  .meta({
+    description: "https, to a public host, without user name or password.",
+    examples: ["https://ethereum-rpc.publicnode.com"],
+  });
 
 /** A decimal number as a string, exact, without exponent. */
 const Decimal = z.string().regex(/^\d+(\.\d+)?$/);
@@ -230,7 +237,7 @@ export const market = contract("market", {
   updateSolanaToken: solanaTokens.update,
   deleteSolanaToken: solanaTokens.delete,
   /** For other services: what an EVM wallet may be looked at on. */
-  chains: {
+  knownChains: {
     summary: "List the EVM chains of the registry, whether in use or not.",
     scope: "internal",
     params: z.strictObject({}),

@@ -65,7 +65,7 @@ const service: ServiceModule = (environment) => {
           solanaTokens.update(id, if_match, changes),
         deleteSolanaToken: ({ params: { id, if_match } }) => solanaTokens.remove(id, if_match),
 
-        async chains() {
+        async knownChains() {
           const evm = (await listChains()).filter(({ family }) => family === "evm");
           return evm.map(({ family: _, ...chain }) => chain);
         },

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { GrantableScope } from "../../services/common/principal.ts";
 import type { System } from "../support/system.ts";
-import { type Caller, type Request, type Row, scopesOf, type Target } from "./matrix.ts";
+import { type Caller, type Request, type Row, scopesOf, seededRegistry, type Target } from "./matrix.ts";
 
 export const BACK_CHANNEL = "http://schemas.openid.net/event/backchannel-logout";
 /** What the product promises, and a little for a busy machine. */
@@ -13,14 +13,15 @@ export const CLIENT_ID = "butler-web";
 export function send(
   { url }: Pick<System, "url">,
   token: string | undefined,
-  { method, path, members }: Request,
+  { method, path, members, bodyMember }: Request,
   form = false,
 ): Promise<Response> {
   const entries = Object.entries(members);
   const inQuery = method === "GET" || method === "DELETE";
   const search = new URLSearchParams(entries.map(([name, value]): [string, string] => [name, String(value)]));
   const query = inQuery && entries.length > 0 ? `?${search}` : "";
-  const body = form ? search.toString() : JSON.stringify(members);
+  const json = bodyMember === undefined ? members : members[bodyMember];
+  const body = form ? search.toString() : JSON.stringify(json);
   const type = form ? "application/x-www-form-urlencoded" : "application/json";
   const hasBody = !inQuery && entries.length > 0;
   return fetch(url + path + query, {
@@ -49,13 +50,24 @@ export async function newTarget(system: System): Promise<Target> {
   const portfolio = (name: string) =>
     created(system, accessToken, { method: "POST", path: "/v1/portfolios", members: { name } });
   const first = await portfolio("First");
-  const [second, token, me] = await Promise.all([
+  const [second, account, token, me] = await Promise.all([
     portfolio("Second"),
+    created(system, accessToken, {
+      method: "POST",
+      path: "/v1/accounts",
+      members: { name: "By hand", account_type: "manual" },
+    }),
     newScript(system, accessToken, ["profile:read"]),
     send(system, accessToken, { method: "GET", path: "/v1/me", members: {} }),
   ]);
   const { id: userId } = (await me.json()) as { id: string };
-  const ids = { portfolioId: first.id, secondPortfolioId: second.id, tokenId: token.id };
+  const ids = {
+    portfolioId: first.id,
+    secondPortfolioId: second.id,
+    accountId: account.id,
+    tokenId: token.id,
+    ...seededRegistry,
+  };
   return { userId, issuer: issuer.url, subject, accessToken, logoutToken, ...ids };
 }
 

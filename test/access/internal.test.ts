@@ -44,7 +44,7 @@ function spellingsOf(action: string): string[] {
 }
 
 /** Addresses at which the last step is the id of something. */
-const BY_ID = /^(\/api)?\/v1\/(portfolios|tokens)\/[^/]+$/;
+const BY_ID = /^(\/api)?\/v1\/(portfolios|accounts|tokens)\/[^/]+$/;
 
 describe("what only services may call", () => {
   it.each(internalRows.map((row): [string, Row] => [row.action, row]))(

@@ -1,4 +1,5 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { getAddressDecoder } from "@solana/addresses";
 import { type Contract, pathParameters, routesOf } from "../../services/common/contract.ts";
 import { GrantableScope } from "../../services/common/principal.ts";
 import type { ProblemCode } from "../../services/common/problem.ts";
@@ -34,18 +35,39 @@ export interface Target {
   readonly portfolioId: string;
   /** Another portfolio of the same user. */
   readonly secondPortfolioId: string;
+  /** A manual account of the user's, which the portfolio does not link. */
+  readonly accountId: string;
   /** A personal access token of the user's, as a thing, not to call with. */
   readonly tokenId: string;
   readonly accessToken: string;
+  /** A row of each registry; they are nobody's own. */
+  readonly chainId: string;
+  readonly evmTokenId: string;
+  readonly solanaTokenId: string;
   /** An issuer's word that the user's session has ended. */
   readonly logoutToken: string;
 }
 
 /** The same target with ids that nobody has. */
 export function withUnknownIds(target: Target): Target {
-  const [userId, portfolioId, tokenId] = [randomUUID(), randomUUID(), randomUUID()];
-  return { ...target, userId, portfolioId, tokenId };
+  const unknown = Object.fromEntries(OWN_IDS.map((name) => [name, randomUUID()]));
+  return { ...target, ...unknown };
 }
+
+/** The members of a target that are ids of what is its user's own. */
+const OWN_IDS = ["userId", "portfolioId", "accountId", "tokenId"] as const;
+
+/** What a target's user is and has, by which a reply to somebody else would give it away. */
+export function ownIdsOf(target: Target): string[] {
+  return [target.subject, ...OWN_IDS.map((name) => target[name])];
+}
+
+/** Rows that every installation is seeded with. */
+export const seededRegistry = {
+  chainId: "019b7700-0000-7003-8000-000000000007",
+  evmTokenId: "019b7700-0000-7004-8000-000000000001",
+  solanaTokenId: "019b7700-0000-7005-8000-000000000001",
+} as const;
 
 /** Members that only the system sets. */
 export const systemMembers = [
@@ -79,7 +101,12 @@ export interface Outcome {
 const HOUR_MS = 3_600_000;
 const nothing = () => ({});
 const portfolio = ({ portfolioId: id }: Target) => ({ id });
+const account = ({ accountId: id }: Target) => ({ id });
+const evmChain = ({ chainId: id }: Target) => ({ id });
+const evmToken = ({ evmTokenId: id }: Target) => ({ id });
+const solanaToken = ({ solanaTokenId: id }: Target) => ({ id });
 const user = ({ userId: user_id }: Target) => ({ user_id });
+const randomName = () => `chain-${randomBytes(6).toString("hex")}`;
 const newToken = () => ({
   name: "Made by the matrix",
   scopes: ["profile:read"],
@@ -95,6 +122,32 @@ export const rows: readonly Row[] = [
   row("portfolios.get", "portfolios:read",     "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
   row("portfolios.update", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", (target) => ({ ...portfolio(target), name: "Changed" }), "PORTFOLIO_NOT_FOUND"),
   row("portfolios.delete", "portfolios:write", "204 404 404 401 401/404 204 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+
+  row("accounts.list", "accounts:read",        "200 200 200 401 401/200 200 403 403 401", nothing),
+  row("accounts.create", "accounts:write",     "201 201 201 401 401/201 201 403 403 401", () => ({ name: "Cash", account_type: "manual" })),
+  row("accounts.get", "accounts:read",         "200 404 404 401 401/404 200 403 403 401", account, "ACCOUNT_NOT_FOUND"),
+  row("accounts.update", "accounts:write",     "200 404 404 401 401/404 200 403 403 401", (target) => ({ ...account(target), name: "Changed" }), "ACCOUNT_NOT_FOUND"),
+  row("accounts.setHoldings", "accounts:write", "200 404 404 401 401/404 200 403 403 401", (target) => ({ ...account(target), holdings: [{ asset: "BTC", quantity: "1" }] }), "ACCOUNT_NOT_FOUND"),
+  row("accounts.delete", "accounts:write",     "204 404 404 401 401/404 204 403 403 401", account, "ACCOUNT_NOT_FOUND"),
+
+  row("market.listEvmChains", "market:read",   "200 200 200 401 401/200 200 403 200 401", nothing),
+  row("market.getEvmChain", "market:read",     "200 200 200 401 401/200 200 403 200 401", evmChain),
+  row("market.createEvmChain", "market:administer", "403 403 201 401 401/403 403 403 403 401", () => ({ chain_id: randomName(), name: "New", rpc_url: "https://rpc.example.com" })),
+  row("market.updateEvmChain", "market:administer", "403 403 200 401 401/403 403 403 403 401", (target) => ({ ...evmChain(target), name: "Changed" })),
+  row("market.deleteEvmChain", "market:administer", "403 403 204 401 401/403 403 403 403 401", evmChain),
+  row("market.listEvmTokens", "market:read",   "200 200 200 401 401/200 200 403 200 401", nothing),
+  row("market.getEvmToken", "market:read",     "200 200 200 401 401/200 200 403 200 401", evmToken),
+  row("market.lookupContracts", "market:read", "200 200 200 401 401/200 200 403 200 401", () => ({ symbol: "USDC" })),
+  row("market.createEvmToken", "market:administer", "403 403 201 401 401/403 403 403 403 401", () => ({ chain: "ethereum", symbol: "NEW", contract_address: `0x${randomBytes(20).toString("hex")}` })),
+  row("market.updateEvmToken", "market:administer", "403 403 200 401 401/403 403 403 403 401", (target) => ({ ...evmToken(target), symbol: "CHANGED" })),
+  row("market.deleteEvmToken", "market:administer", "403 403 204 401 401/403 403 403 403 401", evmToken),
+  row("market.syncEvmTokens", "market:administer", "403 403 200 401 401/403 403 403 403 401", nothing),
+  row("market.listSolanaTokens", "market:read", "200 200 200 401 401/200 200 403 200 401", nothing),
+  row("market.getSolanaToken", "market:read",  "200 200 200 401 401/200 200 403 200 401", solanaToken),
+  row("market.createSolanaToken", "market:administer", "403 403 201 401 401/403 403 403 403 401", () => ({ symbol: "NEW", mint_address: getAddressDecoder().decode(randomBytes(32)) })),
+  row("market.updateSolanaToken", "market:administer", "403 403 200 401 401/403 403 403 403 401", (target) => ({ ...solanaToken(target), symbol: "CHANGED" })),
+  row("market.deleteSolanaToken", "market:administer", "403 403 204 401 401/403 403 403 403 401", solanaToken),
+  row("market.listChains", "public",           "200 200 200 200 200     200 200 200 200", nothing),
 
   row("users.me", "profile:read",              "200 200 200 401 401     200 403 200 401", nothing),
   row("users.protected", "profile:read",       "200 200 200 401 401/200 200 403 200 401", nothing),
@@ -122,6 +175,11 @@ export const rows: readonly Row[] = [
   internal("auth.exportAudit",        user),
   internal("auth.revokeIdentities",   ({ userId: user_id, issuer, subject }) => ({ user_id, identities: [{ issuer, subject }] })),
   internal("auth.eraseUser",          user),
+  internal("accounts.holdings",       ({ userId: user_id, accountId }) => ({ user_id, account_ids: [accountId] })),
+  internal("accounts.exportUser",     user),
+  internal("accounts.eraseUser",      user),
+  internal("market.knownChains",           nothing),
+  internal("market.quotes",           () => ({ assets: [{ chain: "ethereum", native: true }] })),
   internal("users.resolve",           ({ issuer, subject }) => ({ issuer, subject, profile: {} })),
   internal("users.identities",        user),
   internal("portfolios.exportUser",   user),
@@ -152,7 +210,7 @@ const problemOfStatus: Readonly<Record<string, ProblemCode>> = { 401: "UNAUTHENT
 /** What the matrix says about a row's caller. @throws when the cell is missing or says nothing. */
 export function outcomeOf({ title, cells, missing }: Row, caller: Caller, over: "http" | "nats"): Outcome {
   const cell = cells.split(/\s+/)[callers.indexOf(caller)] ?? "";
-  const [, http, nats = http] = /^(20[014]|40[134])(?:\/(20[014]|40[134]))?$/.exec(cell) ?? [];
+  const [, http, nats = http] = /^(20[0124]|40[134])(?:\/(20[0124]|40[134]))?$/.exec(cell) ?? [];
   if (http === undefined) throw new Error(`${title}: the cell of ${caller} is missing or wrong: '${cell}'`);
   const status = Number(over === "http" ? http : nats);
   return { status, problem: status === 404 ? missing : problemOfStatus[status] };
@@ -193,6 +251,8 @@ export interface Request {
   readonly method: string;
   readonly path: string;
   readonly members: Readonly<Record<string, unknown>>;
+  /** The member that is the whole body, where it is not an object of all of them. */
+  readonly bodyMember?: string | undefined;
 }
 
 /** An action's routes, each filled with these parameters (what is missing stays in braces): the canonical one, its aliases, and both below `/api`. */
@@ -206,6 +266,11 @@ export function requestsOf(contracts: readonly Contract[], action: string, param
       delete members[name];
       return filled.replace(`{${name}}`, String(value));
     }, pattern);
-    return ["", "/api"].map((prefix) => ({ method, path: prefix + path, members }));
+    return ["", "/api"].map((prefix) => ({
+      method,
+      path: prefix + path,
+      members,
+      bodyMember: entry?.bodyMember,
+    }));
   });
 }

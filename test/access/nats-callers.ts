@@ -6,7 +6,7 @@ import { ADMINISTRATOR, type Principal } from "../../services/common/principal.t
 import { principalOf } from "../support/broker.ts";
 import type { System } from "../support/system.ts";
 import { BACK_CHANNEL, CLIENT_ID } from "./http-callers.ts";
-import { type Caller, type Row, scopesOf, type Target } from "./matrix.ts";
+import { type Caller, type Row, scopesOf, seededRegistry, type Target } from "./matrix.ts";
 
 /** Calls actions as any process on NATS can: with whatever it says is the principal. */
 export interface Node {
@@ -26,7 +26,7 @@ export async function joinNamespace(namespace: string): Promise<Node> {
     requestTimeout: 10_000,
   });
   await broker.start();
-  await broker.waitForServices(["auth", "users", "portfolios"], 10_000);
+  await broker.waitForServices(["auth", "users", "portfolios", "accounts", "market"], 10_000);
   return {
     call: (action, params, principal) =>
       broker.call(action, params, { meta: principal === undefined ? {} : { principal } }),
@@ -55,11 +55,19 @@ export async function newTarget({ issuer }: System, node: Node): Promise<Target>
   const expires_at = new Date(Date.now() + 3_600_000).toISOString();
   const newToken = { name: "Script", scopes: ["profile:read"], expires_at };
   const first = await portfolio("First");
-  const [second, token] = await Promise.all([
+  const newAccount = { name: "By hand", account_type: "manual" };
+  const [second, account, token] = await Promise.all([
     portfolio("Second"),
+    node.call<{ id: string }>("accounts.create", newAccount, owner),
     node.call<{ id: string }>("auth.createToken", newToken, owner),
   ]);
-  const ids = { portfolioId: first.id, secondPortfolioId: second.id, tokenId: token.id };
+  const ids = {
+    portfolioId: first.id,
+    secondPortfolioId: second.id,
+    accountId: account.id,
+    tokenId: token.id,
+    ...seededRegistry,
+  };
   return { userId, ...identity, accessToken, logoutToken, ...ids };
 }
 

@@ -9,6 +9,7 @@ import {
   guardedRows,
   type Outcome,
   outcomeOf,
+  ownIdsOf,
   type Row,
   rows,
   type Target,
@@ -64,7 +65,7 @@ describe("over NATS, without the gateway", () => {
     const target = caller === "deleted" ? deleted : await newTarget(system, node);
     const principal = await principalFor(system, node, caller, row, target);
     const isInternal = row.scope === "internal";
-    const ids = [target.userId, target.subject, target.portfolioId, target.tokenId];
+    const ids = ownIdsOf(target);
     const before = outcome.problem && (await snapshot(system.database));
     const answer = await answerOf(row.action, row.params(target), principal);
     if (!outcome.problem) {
@@ -201,6 +202,9 @@ describe("the time that an answer takes", () => {
     ["portfolios.get", "portfolioId"],
     ["portfolios.update", "portfolioId"],
     ["portfolios.delete", "portfolioId"],
+    ["accounts.get", "accountId"],
+    ["accounts.update", "accountId"],
+    ["accounts.delete", "accountId"],
     ["auth.deleteToken", "tokenId"],
   ] as const)("of %s does not tell another user's id from an unknown one", async (action, member) => {
     const [target, other] = await Promise.all([newTarget(system, node), newTarget(system, node)]);

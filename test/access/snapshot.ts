@@ -5,7 +5,8 @@ export type Snapshot = Readonly<Record<string, string>>;
 
 /**
  * Everything that the services keep, so that a test can see that nothing of it changed; or only the rows in which one of
- * these texts occurs. Fetched key sets are left out: they come and go on their own.
+ * these texts occurs. Fetched key sets and events on
+ * their way are left out: they come and go on their own.
  */
 export async function snapshot(
   { query }: Pick<TestDatabase, "query">,
@@ -13,8 +14,8 @@ export async function snapshot(
 ): Promise<Snapshot> {
   const tables = await query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
-     where table_schema in ('auth', 'users', 'portfolios') and table_type = 'BASE TABLE'
-       and table_name <> 'key_sets'
+     where table_schema in ('auth', 'users', 'portfolios', 'accounts', 'market') and table_type = 'BASE TABLE'
+       and table_name not in ('key_sets', 'outbox', 'inbox')
      order by 1`,
   );
   const statements = tables.map(

@@ -17,8 +17,8 @@ const CHAINS = [chain("ethereum", true), chain("base", true), chain("mantle", fa
 /** The market service as far as accounts use it. */
 const neighbour: ServiceModule = () => async () => {
   const schema = implement({
-    contract: { name: market.name, actions: { chains: market.actions.chains } },
-    handlers: { chains: async () => CHAINS },
+    contract: { name: market.name, actions: { knownChains: market.actions.knownChains } },
+    handlers: { knownChains: async () => CHAINS },
   });
   return { schema };
 };

@@ -48,9 +48,9 @@ function folderOf(path: string): string {
   return path.split("/")[1] as string;
 }
 
-/** A service's public face; `common/contract.ts` only says what that is. */
+/** A service's public face, whole or in parts; `common/contract.ts` only says what that is. */
 function isContract(path: string): boolean {
-  return /^services\/(?!common\/)[a-z-]+\/contract\.ts$/.test(path);
+  return /^services\/(?!common\/)[a-z-]+\/contract(\/[a-z-]+)?\.ts$/.test(path);
 }
 
 function isFile(imported: string): boolean {
@@ -129,7 +129,8 @@ describe("domain/", () => {
     expect(
       violations(domain, ({ path }, imported) =>
         isFile(imported)
-          ? imported.startsWith(`${dirname(path)}/`) || imported === join(dirname(path), "..", "contract.ts")
+          ? imported.startsWith(`${dirname(path)}/`) ||
+            (isContract(imported) && folderOf(imported) === folderOf(path))
           : packages.has(imported),
       ),
     ).toEqual([]);

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { ServiceModule } from "../../services/common/service.ts";
 import gateway from "../../services/gateway/gateway.service.ts";
 import { startBroker } from "../support/broker.ts";
+import { checkReplies } from "../support/checked-replies.ts";
 import { cloneDatabase } from "../support/database.ts";
 import { AUDIENCE, startIssuer, type TestIssuer } from "../support/issuer.ts";
 import { freePort } from "../support/system.ts";
@@ -30,8 +31,10 @@ export async function startGateway(
     SERVER_HOST: "127.0.0.1",
     SERVER_PORT: String(port),
   });
+  const url = `http://127.0.0.1:${port}`;
+  checkReplies(url);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     issuer,
     async stop() {
       await Promise.all([broker.stop(), issuer.stop()]);

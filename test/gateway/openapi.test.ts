@@ -6,9 +6,12 @@ import { openApiDocument } from "../../services/gateway/openapi.ts";
 import { problemDocument, problemType } from "../../services/gateway/problem-response.ts";
 import { routesOfContracts } from "../../services/gateway/routes.ts";
 import { Portfolio } from "../../services/portfolios/contract/portfolio.ts";
+import { type OpenApiDocument, replyCheck } from "../support/openapi.ts";
 
 const routes = routesOfContracts(contracts);
 const document = JSON.parse(JSON.stringify(openApiDocument(routes, undefined)));
+
+const { faultsOf } = replyCheck(document as OpenApiDocument);
 
 interface Operation {
   readonly id: string;
@@ -134,6 +137,18 @@ describe.each(operations)("$id in the OpenAPI document", ({ method, path, operat
     // A body that is a list has closed members.
     const closed = (schema as { items?: object } | undefined)?.items ?? schema;
     if (closed) expect(closed).toMatchObject({ type: "object", additionalProperties: false });
+  });
+
+  it("has examples of what it takes and answers that are what its schemas say", () => {
+    const success = Object.entries(operation.responses).find(([status]) => status < "300")?.[1];
+    for (const content of [operation.requestBody?.content, success?.content]) {
+      for (const { schema, examples } of Object.values(content ?? {})) {
+        expect(Object.keys(examples ?? {})).not.toHaveLength(0);
+        for (const { value } of Object.values(examples ?? {})) {
+          expect(faultsOf(schema, value)).toBeUndefined();
+        }
+      }
+    }
   });
 
   it("describes success and every problem, each with an example that is one", () => {

@@ -37,13 +37,13 @@ function refusedAt(pointer: string) {
   return { type: "VALIDATION_FAILED", data: { errors: [{ pointer }] } };
 }
 
-describe("market.listChains and market.chains", () => {
+describe("market.listChains and market.knownChains", () => {
   it("answer the seven chains, the public list with Solana last", async () => {
     const { chains } = await service.asService<{ chains: { id: string }[] }>("listChains", {});
     const evm = ["ethereum", "arbitrum", "optimism", "base", "bsc", "hyper_liquid", "mantle"];
     expect(chains.map(({ id }) => id)).toEqual([...evm, "solana"]);
     expect(chains.at(-1)).toEqual({ id: "solana", name: "Solana", native_symbol: "SOL" });
-    const internal = await service.asService<{ id: string }[]>("chains", {});
+    const internal = await service.asService<{ id: string }[]>("knownChains", {});
     expect(internal.map(({ id }) => id)).toEqual(evm);
     expect(internal[0]).toEqual({ id: "ethereum", name: "Ethereum", native_symbol: "ETH", is_active: true });
   });
@@ -52,7 +52,7 @@ describe("market.listChains and market.chains", () => {
     const { chain_id } = await createChain({ is_active: false });
     const { chains } = await service.asService<{ chains: { id: string }[] }>("listChains", {});
     expect(chains.map(({ id }) => id)).not.toContain(chain_id);
-    const internal = await service.asService<{ id: string; is_active: boolean }[]>("chains", {});
+    const internal = await service.asService<{ id: string; is_active: boolean }[]>("knownChains", {});
     expect(internal.find(({ id }) => id === chain_id)?.is_active).toBe(false);
   });
 });

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { checkReplies } from "./checked-replies.ts";
 import { cloneDatabase, type TestDatabase } from "./database.ts";
 import { AUDIENCE, startIssuer, type TestIssuer } from "./issuer.ts";
 
@@ -64,13 +65,20 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     OIDC_AUDIENCE: AUDIENCE,
     SERVER_HOST: "127.0.0.1",
     METRICS_HOST: "127.0.0.1",
+    // Nothing leaves on its own; what tests these says so.
+    FETCH_ALL_COINS_ENABLED: "false",
+    SCHEDULED_SYNC_ENABLED: "false",
+    EOD_SNAPSHOT_ENABLED: "false",
+    HOURLY_SNAPSHOT_ENABLED: "false",
     CREDENTIALS_KEYS: `test:${randomBytes(32).toString("base64")}`,
     ...environment,
   };
   const tokens = new Map<string, Promise<string>>();
+  const url = `http://127.0.0.1:${port}`;
+  checkReplies(url);
 
   const system: System = {
-    url: `http://127.0.0.1:${port}`,
+    url,
     issuer,
     database,
     replicas: started,

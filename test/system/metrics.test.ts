@@ -134,7 +134,7 @@ describe("the log of a process that is not on a terminal", () => {
         `^Initializing database connection pool with max_connections=${MAXIMUM}, min_connections=${MINIMUM}$`,
       ),
       /^Database connection pool established$/,
-      /^Replicas: gateway \d+, auth \d+, users \d+, portfolios 1$/,
+      /^Replicas: gateway \d+, auth \d+, users \d+, portfolios 1, accounts \d+, market \d+$/,
       /^Server ready to handle concurrent requests$/,
     ];
     const positions = expected.map((pattern) => lines.findIndex(({ msg }) => pattern.test(msg)));
