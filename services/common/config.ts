@@ -139,3 +139,44 @@ export function text(fallback?: string) {
   const schema = z.string().max(500, "must have at most 500 characters");
   return fallback === undefined ? schema.optional() : schema.default(fallback);
 }
+
+/** What each field of a schedule may hold: least and most. Sunday is 0 or 7. */
+const CRON_FIELDS = {
+  minute: [0, 59],
+  hour: [0, 23],
+  day: [1, 31],
+  month: [1, 12],
+  weekday: [0, 7],
+} as const;
+
+/**
+ * A schedule in UTC as six fields, seconds first (`0 15 * * * *`), as text. It yields the five that follow the seconds,
+ * which must be 0. A field is `*`, also with `/n`, a number, a range, or several with commas; weekdays begin with Sunday, 0.
+ */
+export function cronSchedule(fallback: string) {
+  const must =
+    "must be six fields (second 0, minute, hour, day, month, weekday) of numbers, ranges, * or */n, like 0 */15 * * * *";
+  return z
+    .string(must)
+    .max(200, must)
+    .transform((text) => text.trim().split(/\s+/))
+    .refine(([second, ...fields]) => {
+      const ranges = Object.values(CRON_FIELDS);
+      return (
+        second === "0" &&
+        fields.length === ranges.length &&
+        fields.every((field, index) => isCronField(field, ranges[index] as readonly [number, number]))
+      );
+    }, must)
+    .transform(([, ...fields]) => fields.join(" "))
+    .prefault(fallback);
+}
+
+function isCronField(field: string, [least, most]: readonly [number, number]): boolean {
+  return field.split(",").every((part) => {
+    const [, divisor, from, to] = /^(?:\*(?:\/([1-9]\d?))?|(\d{1,2})(?:-(\d{1,2}))?)$/.exec(part) ?? [];
+    if (from === undefined) return divisor !== undefined || part === "*";
+    const end = to === undefined ? Number(from) : Number(to);
+    return Number(from) >= least && end <= most && (to === undefined || end > Number(from));
+  });
+}

@@ -1,6 +1,7 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Scope } from "./principal.ts";
 import type { ProblemCode } from "./problem.ts";
+import { Time, Uuid } from "./values.ts";
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -16,18 +17,22 @@ interface UserAccess {
   readonly scope: Scope;
   /** The first route is the canonical one; the others are aliases. Without a route nothing outside reaches it. */
   readonly http?: HttpRoute | readonly HttpRoute[];
+  readonly hears?: never;
 }
 
 /** Anyone, without a token: what is sent must prove itself. */
 interface PublicAccess {
   readonly scope: "public";
   readonly http: HttpRoute;
+  readonly hears?: never;
 }
 
 /** Other services only, for themselves, and never over HTTP. */
 interface InternalAccess {
   readonly scope: "internal";
   readonly http?: never;
+  /** The event that it is called with, once it has happened: see `hears`. */
+  readonly hears?: string;
 }
 
 interface EntryMembers {
@@ -41,6 +46,8 @@ interface EntryMembers {
   readonly ifMatch?: boolean;
   /** The body is an HTML form's (`application/x-www-form-urlencoded`), as a specification demands. */
   readonly form?: boolean;
+  /** Over HTTP, the body may be a JSON text that holds the object, as some clients encode theirs twice. */
+  readonly unwrapsText?: boolean;
   /** The whole body, an array for instance, is this parameter; without it, the body is an object with the parameters. */
   readonly bodyMember?: string;
   /** Over HTTP, all pages of the result are answered at once, as one array. */
@@ -54,10 +61,23 @@ interface EntryMembers {
 
 export type ActionEntries = Readonly<Record<string, ActionEntry>>;
 
-/** A service's public face: its actions under its name. */
-export interface Contract<Name extends string = string, Actions extends ActionEntries = ActionEntries> {
+/** What a service tells of itself, `service.past_tense`, each with what it carries. */
+export type EventEntries<Name extends string = string> = Readonly<Record<`${Name}.${string}`, z.ZodObject>>;
+type NoEvents = Readonly<Record<never, never>>;
+/** What makes an error of each event whose name does not begin with the service's. */
+type NamedBy<Name extends string, Events> = {
+  readonly [Event in keyof Events]: Event extends `${Name}.${string}` ? unknown : never;
+};
+
+/** A service's public face: its actions, and the events that it tells, under its name. */
+export interface Contract<
+  Name extends string = string,
+  Actions extends ActionEntries = ActionEntries,
+  Events extends EventEntries = EventEntries,
+> {
   readonly name: Name;
   readonly actions: Actions;
+  readonly events?: Events;
 }
 
 /**
@@ -65,15 +85,52 @@ export interface Contract<Name extends string = string, Actions extends ActionEn
  * route, the OpenAPI document and the list of problems it may answer with.
  * @throws when an entry contradicts itself: the contract is wrong, so nothing should start.
  */
-export function contract<const Name extends string, const Actions extends ActionEntries>(
+export function contract<
+  const Name extends string,
+  const Actions extends ActionEntries,
+  const Events extends EventEntries = NoEvents,
+>(
   name: Name,
   actions: Actions,
-): Contract<Name, Actions> {
+  { events }: { readonly events?: Events & NamedBy<Name, Events> } = {},
+): Contract<Name, Actions, Events> {
   for (const [action, entry] of Object.entries(actions)) {
     const fault = faultOf(entry);
     if (fault) throw new Error(`Contract ${name}.${action}: ${fault}`);
   }
-  return { name, actions };
+  for (const event of Object.keys(events ?? {})) {
+    if (new RegExp(`^${name}\\.[a-z]+(_[a-z]+)*$`).test(event)) continue;
+    throw new Error(`Contract ${name}, event ${event}: its name must be ${name}.past_tense`);
+  }
+  return { name, actions, ...(events && { events }) };
+}
+
+/**
+ * The entry of an action that is called with each event of a kind, at least once and in order per aggregate, until it
+ * succeeds or is set aside; `hearing` of `events.ts` makes its handler. Members that a newer teller adds to what the
+ * event carries are left out.
+ */
+export function hears<const C extends Contract, const Event extends EventName<C>>(
+  teller: C,
+  event: Event,
+  summary: string,
+) {
+  const { shape } = (teller.events as Record<Event, z.ZodObject>)[event];
+  const payload = z.object(shape) as PayloadSchema<C, Event>;
+  return {
+    summary,
+    scope: "internal",
+    hears: event,
+    params: z.strictObject({
+      event_id: Uuid,
+      event: z.literal(event),
+      aggregate_id: z.string(),
+      occurred_at: Time,
+      sequence: z.int(),
+      payload,
+    }),
+    result: z.null(),
+  } as const;
 }
 
 /** The routes of an entry, the canonical one first. */
@@ -125,3 +182,27 @@ export type Call<C extends Contract> = <Name extends ActionName<C>>(
   action: Name,
   params: ParamsOf<C, Name>,
 ) => Promise<ResultOf<C, Name>>;
+
+/** `accounts.deleted`, …: the names of a contract's events. */
+export type EventName<C extends Contract> = C extends Contract
+  ? keyof NonNullable<C["events"]> & string
+  : never;
+
+type PayloadSchema<C extends Contract, Name extends string> =
+  NonNullable<C["events"]> extends Readonly<Record<Name, infer Schema extends z.ZodObject>> ? Schema : never;
+
+/** What an event carries, as its teller gives it. */
+export type PayloadOf<C extends Contract, Name extends EventName<C>> = z.input<PayloadSchema<C, Name>>;
+
+/** An event on its way to who hears it. */
+export interface Envelope<Payload extends object = object> {
+  /** The same however often it comes: who acts on it notes it. */
+  readonly event_id: string;
+  readonly event: string;
+  /** What it happened to; events of one aggregate come in their order. */
+  readonly aggregate_id: string;
+  readonly occurred_at: string;
+  /** Grows with each event of an aggregate; not by one. */
+  readonly sequence: number;
+  readonly payload: Payload;
+}

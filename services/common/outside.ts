@@ -4,7 +4,8 @@ import type { Outside } from "./service.ts";
 /** How a process's services reach others without a request. */
 export function outsideOf(broker: ServiceBroker): Outside {
   return {
-    call: (action, params) => broker.call(action as string, params as object),
+    call: (action, params, limitMs) =>
+      broker.call(action, params as object, limitMs === undefined ? {} : { timeout: limitMs }),
     emit: (event, payload) => broker.emit(event, payload),
   };
 }

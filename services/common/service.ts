@@ -1,7 +1,8 @@
 import type { ServiceSchema } from "moleculer";
 import type { Metric } from "prom-client";
 import type { Environment } from "./config.ts";
-import type { Call, Contract } from "./contract.ts";
+import type { ActionName, Contract, ParamsOf, ResultOf } from "./contract.ts";
+import type { Hearers } from "./events/hearers.ts";
 
 /** The process's log. */
 export interface Log {
@@ -20,12 +21,17 @@ export type Unreadiness = () => Promise<string | undefined>;
  */
 export type ServiceModule = (environment: Environment) => OpenStep;
 
-export type OpenStep = (log: Log, unreadiness: Unreadiness) => Promise<OpenService>;
+/** @param hearers who hears the events that it tells. */
+export type OpenStep = (log: Log, unreadiness: Unreadiness, hearers: Hearers) => Promise<OpenService>;
 
 /** How a service reaches others when no request is behind it. */
 export interface Outside {
-  /** Calls an action; the broker's own request timeout holds. */
-  readonly call: Call<Contract>;
+  /** Calls an action; unless a limit is given, the broker's own request timeout holds. */
+  readonly call: <Name extends ActionName<Contract>>(
+    action: Name,
+    params: ParamsOf<Contract, Name>,
+    limitMs?: number,
+  ) => Promise<ResultOf<Contract, Name>>;
   /** Tells whoever listens; nobody confirms. */
   readonly emit: (event: string, payload: object) => Promise<void>;
 }
@@ -40,8 +46,11 @@ export interface OpenService {
   readonly metrics?: { readonly metrics: readonly Metric[]; readonly collect: () => void };
   /** Begins what no request asks for (jobs, relaying events); the process is ready when it is called. */
   readonly begin?: (outside: Outside) => Promise<void>;
-  /** Ends that: nothing new is begun, and what runs comes to its end. The broker is left afterwards. */
-  readonly end?: () => Promise<void>;
+  /**
+   * Ends that: nothing new is begun, and what runs comes to its end. The broker is left afterwards.
+   * @param limitMs after so long, what still runs is told to stop at once.
+   */
+  readonly end?: (limitMs?: number) => Promise<void>;
   /** Stop is near: tell clients to go elsewhere, while still answering them. */
   readonly drain?: () => void;
   /** Lets go of what it stands on, after the process has left the broker. */

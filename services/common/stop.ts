@@ -13,10 +13,12 @@ export interface StopOptions {
 
 /** Beyond the time for requests in flight: for leaving the broker and closing the pool. */
 const CLOSING_MS = 3_000;
+/** Of the time for requests in flight, what jobs may take to come to their end; they run beside each other. */
+const END_SHARE = 0.5;
 
 /**
  * Makes the process stop in this order when it is told to (SIGTERM, SIGINT, or its starter died): not ready, pause,
- * connections told to close, requests in flight ended, broker left, pool closed, exit 0. All within a limit; past it, exit 1.
+ * connections told to close, jobs and requests in flight ended, broker left, pool closed, exit 0. All within a limit; past it, exit 1.
  */
 export function stopInOrder({ broker, opened, state, config, log }: StopOptions): void {
   async function stop(reason: string): Promise<void> {
@@ -31,7 +33,8 @@ export function stopInOrder({ broker, opened, state, config, log }: StopOptions)
     await new Promise((resolve) => setTimeout(resolve, config.shutdownPauseSeconds * 1000));
     log.info("Stop: telling clients to close, draining requests in flight");
     for (const service of opened) service.drain?.();
-    await Promise.all(opened.map((service) => service.end?.()));
+    const endLimitMs = config.shutdownTimeoutSeconds * 1000 * END_SHARE;
+    await Promise.all(opened.map((service) => service.end?.(endLimitMs)));
     await broker.stop();
     log.info("Stop: left the broker");
     for (const service of opened) await service.close?.();

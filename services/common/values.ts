@@ -36,6 +36,20 @@ export function text(maximum: number) {
 /** True or false in a query. */
 export const Flag = z.enum(["true", "false"], "must be true or false").transform((flag) => flag === "true");
 
+/**
+ * A number whose digits are exact, however many: between services the plain text of a decimal, as JSON numbers would be
+ * read into doubles on the way; to clients the gateway writes it as a JSON number of these very digits.
+ */
+export const ExactNumber = z
+  .string()
+  .refine((text) => /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/.test(text), "must be a decimal in plain digits")
+  .meta({ type: "number", description: "A number of exact digits, without exponent.", examples: [1234.5] });
+
+/** Whether a schema is `ExactNumber`, under whatever description. */
+export function isExactNumber(schema: z.core.$ZodType): boolean {
+  return schema instanceof z.ZodString && schema.meta()?.type === "number";
+}
+
 /** A version of a resource: grows by one with each change; the ETag is made of it. */
 export const Version = z
   .int()

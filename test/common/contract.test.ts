@@ -15,6 +15,21 @@ describe("contract", () => {
     expect(contract("things", actions)).toEqual({ name: "things", actions });
   });
 
+  it("has the events that it tells", () => {
+    const events = { "things.made": z.strictObject({ id: z.string() }) };
+    expect(contract("things", {}, { events })).toEqual({ name: "things", actions: {}, events });
+  });
+
+  it.each(["other.made", "things.", "things.Made", "things.made.twice", "things.made-twice"])(
+    "refuses an event that is called %s",
+    (name) => {
+      const events = { [name]: z.strictObject({}) } as Record<`things.${string}`, z.ZodObject>;
+      expect(() => contract("things", {}, { events })).toThrow(
+        `Contract things, event ${name}: its name must be things.past_tense`,
+      );
+    },
+  );
+
   it.each<[string, Partial<Record<keyof ActionEntry, unknown>>, string]>([
     [
       "an internal action with a route",

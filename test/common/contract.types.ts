@@ -1,6 +1,9 @@
 // What the compiler refuses, and must go on refusing. Nothing here runs: `npm run types` reads it.
 import { z } from "zod";
-import { type Call, contract } from "../../services/common/contract.ts";
+import { type Call, contract, hears } from "../../services/common/contract.ts";
+import type { ConnectionPool } from "../../services/common/database/pool.ts";
+import type { Query } from "../../services/common/database/transaction.ts";
+import { openEvents } from "../../services/common/events.ts";
 import { implement } from "../../services/common/implement.ts";
 
 const Thing = z.strictObject({ id: z.string(), size: z.number() });
@@ -155,3 +158,71 @@ contract("wrong", { act: { ...members, scope: "profile:read", problems: ["OUT_OF
 
 // @ts-expect-error Parameters are an object.
 contract("wrong", { act: { ...members, scope: "profile:read", params: z.array(z.string()) } });
+
+const tellers = contract(
+  "tellers",
+  {},
+  {
+    events: {
+      "tellers.said": z.strictObject({ number: z.int(), mood: z.string().optional() }),
+      "tellers.left": z.strictObject({}),
+    },
+  },
+);
+const listeners = contract("listeners", {
+  heard: hears(tellers, "tellers.said", "Hear it."),
+  touch: { ...members, scope: "internal" },
+});
+
+export async function events(query: Query, pool: ConnectionPool): Promise<void> {
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const told = openEvents({ contract: tellers, pool, log, hearers: new Map() });
+  await told.store(query, "tellers.said", "a", { number: 1 });
+  // @ts-expect-error The contract has no such event.
+  await told.store(query, "tellers.shouted", "a", { number: 1 });
+  // @ts-expect-error The event is another service's.
+  await told.store(query, "listeners.heard", "a", { number: 1 });
+  // @ts-expect-error A member is missing.
+  await told.store(query, "tellers.said", "a", {});
+  // @ts-expect-error A member has another type.
+  await told.store(query, "tellers.said", "a", { number: "1" });
+  // @ts-expect-error The event carries no such member.
+  await told.store(query, "tellers.said", "a", { number: 1, text: "" });
+  // @ts-expect-error What it carries is another event's.
+  await told.store(query, "tellers.left", "a", { number: 1 });
+  // @ts-expect-error A member has another type, in one of several.
+  await told.storeAll(query, "tellers.said", [{ aggregateId: "a", payload: { number: null } }]);
+  // @ts-expect-error The contract tells nothing.
+  await openEvents({ contract: others, pool, log, hearers: new Map() }).store(query, "others.left", "a", {});
+
+  const heard = openEvents({ contract: listeners, pool, log, hearers: new Map() });
+  const touch = async () => null;
+  implement({
+    contract: listeners,
+    handlers: {
+      heard: heard.hearing("heard", async (_, { event_id, payload }) => {
+        const { number, mood }: { number: number; mood?: string | undefined } = payload;
+        // @ts-expect-error The event carries no such member.
+        payload.text;
+        event_id.at(number + (mood?.length ?? 0));
+      }),
+      touch,
+    },
+  });
+  // @ts-expect-error This action hears nothing.
+  heard.hearing("touch", async () => undefined);
+  // @ts-expect-error An event may be heard with its handler only.
+  implement({ contract: listeners, handlers: { touch } });
+}
+
+// @ts-expect-error Nobody tells such an event.
+hears(tellers, "tellers.shouted", "Hear it.");
+
+// @ts-expect-error An event begins with its service's name.
+contract("wrong", {}, { events: { "other.said": z.strictObject({}) } });
+
+// @ts-expect-error An event carries an object.
+contract("wrong", {}, { events: { "wrong.said": z.string() } });
+
+// @ts-expect-error Only an internal action hears.
+contract("wrong", { act: { ...members, scope: "profile:read", hears: "tellers.said" } });

@@ -6,6 +6,8 @@ import { problem } from "../problem.ts";
 export interface PooledClient {
   readonly query: pg.Client["query"];
   readonly release: (error?: Error | boolean) => void;
+  /** Tells the borrower, until the release, of notifications and of the loss of the connection. */
+  readonly on: (event: "notification" | "end", listener: (message: pg.Notification) => void) => void;
 }
 
 /** A connection to PostgreSQL, from the attempt to open it until the server has let go of it. */
@@ -70,6 +72,9 @@ export async function openConnection({ client }: Connection): Promise<void> {
 /** One borrower's hold of a connection: whoever goes on using it after its release disturbs nobody but himself. */
 export function loanOf(client: pg.Client, takeBack: (error?: Error | boolean) => void): PooledClient {
   let released = false;
+  const listeners: [event: string, listener: (message: pg.Notification) => void][] = [];
+  // As the driver's types have it, each event has an overload of its own.
+  const emitter: NodeJS.EventEmitter = client;
   function query(...parameters: Parameters<pg.Client["query"]>): unknown {
     if (released) throw new Error("A database connection was used after its release.");
     return client.query(...parameters);
@@ -79,7 +84,12 @@ export function loanOf(client: pg.Client, takeBack: (error?: Error | boolean) =>
     release: (error) => {
       if (released) throw new Error("A database connection was released twice.");
       released = true;
+      for (const [event, listener] of listeners) emitter.off(event, listener);
       takeBack(error);
+    },
+    on: (event, listener) => {
+      listeners.push([event, listener]);
+      emitter.on(event, listener);
     },
   };
 }

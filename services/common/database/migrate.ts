@@ -2,8 +2,14 @@ import type { MigrationObject } from "@mikro-orm/core";
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM, type Options } from "@mikro-orm/postgresql";
 
+/** A migration, and what has to be in the database before it and is not ours to write. */
+export interface MigrationStep extends MigrationObject {
+  /** Done each time, under the lock and before the transaction: it finds out itself whether there is anything to do. */
+  readonly prepare?: (service: string, url: string) => Promise<void>;
+}
+
 /** A service's migrations, in order; forward only. */
-export type MigrationList = readonly MigrationObject[];
+export type MigrationList = readonly MigrationStep[];
 
 export interface MigrateOptions {
   /** Whose schema it is. */
@@ -15,7 +21,7 @@ export interface MigrateOptions {
 
 /**
  * Applies the migrations that are missing, in one transaction, under an advisory lock: of several that start at once,
- * one migrates and the others wait and find nothing to do.
+ * one migrates and the others wait and find nothing to do. What a step has to `prepare` is there before.
  * @returns the names of those applied.
  */
 export async function migrate({ service, url, migrations, log }: MigrateOptions): Promise<string[]> {
@@ -32,6 +38,7 @@ export async function migrate({ service, url, migrations, log }: MigrateOptions)
         await em.execute(`set local ${limit} = 0`);
       }
       await em.execute("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`${service}:migrations`]);
+      for (const { prepare } of migrations) await prepare?.(service, url);
       return orm.migrator.up({ transaction: em.getTransactionContext() });
     });
     const names = applied.map(({ name }) => name);
@@ -56,7 +63,7 @@ export function ormOptions({ service, url, migrations }: Omit<MigrateOptions, "l
       tableName: "migrations",
       snapshot: false,
       silent: true,
-      migrationsList: [...migrations],
+      migrationsList: migrations.map(({ name, class: type }) => ({ name, class: type })),
     },
   };
 }

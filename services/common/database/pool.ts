@@ -59,6 +59,10 @@ export class ConnectionPool {
     options.metrics.watch(() => this.counts());
   }
 
+  get maxConnections(): number {
+    return this.#options.maxConnections;
+  }
+
   /** Opens the minimum. @throws DATABASE_UNAVAILABLE with the cause; nothing is left open then. */
   async open(): Promise<void> {
     const { minConnections, idleTimeoutMs, maxLifetimeMs } = this.#options;

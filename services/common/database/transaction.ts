@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { PooledClient } from "./connection.ts";
 import { databaseProblem } from "./errors.ts";
 import type { ConnectionPool } from "./pool.ts";
 
@@ -11,12 +12,12 @@ export type Query = <Row extends pg.QueryResultRow>(statement: pg.QueryConfig) =
  */
 export async function inTransaction<Result>(
   pool: ConnectionPool,
-  work: (query: Query) => Promise<Result>,
+  work: (query: Query, client: PooledClient) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
   try {
     await client.query("begin");
-    const result = await work(async (statement) => (await client.query(statement)).rows);
+    const result = await work(async (statement) => (await client.query(statement)).rows, client);
     await client.query("commit");
     client.release();
     return result;

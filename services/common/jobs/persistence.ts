@@ -1,0 +1,36 @@
+import { setTimeout } from "node:timers/promises";
+import type pg from "pg";
+import { databaseProblem } from "../database/errors.ts";
+
+const RETRY_PAUSE_MS = 200;
+/** serialization_failure, deadlock_detected. */
+const LOST_RACES = new Set(["40001", "40P01"]);
+/** For what must not wait long for a server that gives no answer. */
+const STATEMENT_LIMIT_MS = 5_000;
+
+/** Repeats what may be repeated while the database is away or its pool used up, until it is over anyhow. */
+export async function persistently<Result>(
+  work: () => Promise<Result>,
+  isOver: () => boolean,
+): Promise<Result> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isOver() || !isPassing(error)) throw error;
+      await setTimeout(RETRY_PAUSE_MS);
+    }
+  }
+}
+
+/** Whether an error says: not now. The pool's own problems carry their name as `type`. */
+export function isPassing(error: unknown): boolean {
+  const { type, code } = (error ?? {}) as { type?: string; code?: string };
+  if (type === "DATABASE_UNAVAILABLE" || type === "POOL_EXHAUSTED") return true;
+  return databaseProblem(error) !== undefined || LOST_RACES.has(code ?? "");
+}
+
+/** A statement that has failed when it is not answered soon. The driver takes that with it; its types do not say so. */
+export function withLimit(statement: pg.QueryConfig): pg.QueryConfig {
+  return Object.assign({ query_timeout: STATEMENT_LIMIT_MS }, statement);
+}
