@@ -1,17 +1,22 @@
 import { z } from "zod";
 import { contract } from "../common/contract.ts";
 import { Flag, Name, PageParams, pageOf, Time, text, Uuid, Version } from "../common/values.ts";
+import { priceActions, priceEvents } from "./contract/prices.ts";
+import { quoteActions } from "./contract/quotes.ts";
+
+export { AssetReference, MAX_QUOTES, Quote } from "./contract/quotes.ts";
+
+import { registryActions } from "./contract/registry.ts";
 
 /*
  * Terms. *Asset*: a coin or token that has a price, known by our id; several may have one symbol. *Contract*: the
  * address by which a chain knows an asset. *Chain*: a network that assets live on, named by its `chain_id`
  * ("ethereum", no number); *native*: the coin that its fees are paid in. *Registry*: the chains, and the tokens on
- * them, that wallets are searched for. *Price*: in US dollars, with who said so and when; *sample*: the source of the
+ * them, that wallets are searched for. *Listed*: of all assets with one symbol, the well-known one that people mean by it;
+ * a list that we keep, not a guess. *Price*: in US dollars, with who said so and when; *sample*: the source of the
  * prices that come with the installation, until there are real ones. *Stale*: older than prices should be.
  */
 
-/** Assets per request for quotes. */
-export const MAX_QUOTES = 1_000;
 /** Longer URLs are no nodes'. */
 const MAX_URL_LENGTH = 500;
 
@@ -50,9 +55,6 @@ const RpcUrl = z
     examples: ["https://ethereum-rpc.publicnode.com"],
   });
 
-/** A decimal number as a string, exact, without exponent. */
-const Decimal = z.string().regex(/^\d+(\.\d+)?$/);
-
 const registered = { is_active: z.boolean(), created_at: Time, updated_at: Time, version: Version };
 
 /** A chain as its public list and other services have it. */
@@ -76,28 +78,6 @@ export type EvmToken = z.infer<typeof EvmToken>;
 const solanaToken = { id: Uuid, symbol: z.string(), mint_address: z.string() };
 export const SolanaToken = z.strictObject({ ...solanaToken, ...registered });
 export type SolanaToken = z.infer<typeof SolanaToken>;
-
-/** What an asset is known by. Never a symbol alone: anybody can call a coin anything. */
-export const AssetReference = z.union([
-  z.strictObject({ id: Uuid }),
-  z.strictObject({ chain: text(50), contract: text(100) }),
-  z.strictObject({ exchange: text(50), symbol: text(50) }),
-  z.strictObject({ chain: text(50), native: z.literal(true) }),
-]);
-export type AssetReference = z.infer<typeof AssetReference>;
-
-/** An asset with its last known price; price, time and source are null together. */
-export const Quote = z.strictObject({
-  asset_id: Uuid,
-  symbol: z.string(),
-  name: z.string(),
-  decimals: z.int().min(0).optional().meta({ description: "Of the contract, if it was asked for by one." }),
-  price_usd: Decimal.nullable(),
-  as_of: Time.nullable(),
-  source: z.string().nullable(),
-  stale: z.boolean().meta({ description: "There is a price, and it is older than it should be." }),
-});
-export type Quote = z.infer<typeof Quote>;
 
 /** The actions that the three registries have in common. */
 function rowsAt<
@@ -191,63 +171,63 @@ const solanaTokens = rowsAt("/v1/solana-tokens", "registered Solana token", {
   refusals: ["ALREADY_REGISTERED"],
 });
 
-export const market = contract("market", {
-  listChains: {
-    summary: "List the chains that are in use.",
-    scope: "public",
-    http: "GET /v1/chains",
-    params: z.strictObject({}),
-    result: z.strictObject({ chains: z.array(Chain) }),
+export const market = contract(
+  "market",
+  {
+    listChains: {
+      summary: "List the chains that are in use.",
+      scope: "public",
+      http: "GET /v1/chains",
+      params: z.strictObject({}),
+      result: z.strictObject({ chains: z.array(Chain) }),
+    },
+    listEvmChains: evmChains.list,
+    createEvmChain: evmChains.create,
+    getEvmChain: evmChains.get,
+    updateEvmChain: evmChains.update,
+    deleteEvmChain: evmChains.delete,
+    listEvmTokens: evmTokens.list,
+    /** Before `getEvmToken`, because routes are tried in this order. */
+    lookupContracts: {
+      summary:
+        "Find a coin's contracts on EVM chains; of several with one symbol, those of the coin known longest.",
+      scope: "market:read",
+      http: "GET /v1/evm-tokens/lookup-contracts",
+      params: z.strictObject({ symbol: AssetSymbol }),
+      result: z.strictObject({
+        symbol: z.string(),
+        coin_id: z.string(),
+        coin_name: z.string(),
+        contracts: z.array(z.strictObject({ chain: z.string(), contract_address: z.string() })),
+      }),
+      problems: ["ASSET_NOT_FOUND"],
+    },
+    syncEvmTokens: {
+      summary: "Register every known contract on an EVM chain that is not registered yet (administrators).",
+      scope: "market:administer",
+      http: "POST /v1/evm-tokens/sync-from-contracts",
+      params: z.strictObject({}),
+      result: z.strictObject({ inserted: z.int(), skipped: z.int() }),
+    },
+    createEvmToken: evmTokens.create,
+    getEvmToken: evmTokens.get,
+    updateEvmToken: evmTokens.update,
+    deleteEvmToken: evmTokens.delete,
+    listSolanaTokens: solanaTokens.list,
+    createSolanaToken: solanaTokens.create,
+    getSolanaToken: solanaTokens.get,
+    updateSolanaToken: solanaTokens.update,
+    deleteSolanaToken: solanaTokens.delete,
+    /** For other services: what an EVM wallet may be looked at on. */
+    knownChains: {
+      summary: "List the EVM chains of the registry, whether in use or not.",
+      scope: "internal",
+      params: z.strictObject({}),
+      result: z.array(Chain.extend({ is_active: z.boolean() })),
+    },
+    ...registryActions,
+    ...quoteActions,
+    ...priceActions,
   },
-  listEvmChains: evmChains.list,
-  createEvmChain: evmChains.create,
-  getEvmChain: evmChains.get,
-  updateEvmChain: evmChains.update,
-  deleteEvmChain: evmChains.delete,
-  listEvmTokens: evmTokens.list,
-  /** Before `getEvmToken`, because routes are tried in this order. */
-  lookupContracts: {
-    summary:
-      "Find a coin's contracts on EVM chains; of several with one symbol, those of the coin known longest.",
-    scope: "market:read",
-    http: "GET /v1/evm-tokens/lookup-contracts",
-    params: z.strictObject({ symbol: AssetSymbol }),
-    result: z.strictObject({
-      symbol: z.string(),
-      coin_id: z.string(),
-      coin_name: z.string(),
-      contracts: z.array(z.strictObject({ chain: z.string(), contract_address: z.string() })),
-    }),
-    problems: ["ASSET_NOT_FOUND"],
-  },
-  syncEvmTokens: {
-    summary: "Register every known contract on an EVM chain that is not registered yet (administrators).",
-    scope: "market:administer",
-    http: "POST /v1/evm-tokens/sync-from-contracts",
-    params: z.strictObject({}),
-    result: z.strictObject({ inserted: z.int(), skipped: z.int() }),
-  },
-  createEvmToken: evmTokens.create,
-  getEvmToken: evmTokens.get,
-  updateEvmToken: evmTokens.update,
-  deleteEvmToken: evmTokens.delete,
-  listSolanaTokens: solanaTokens.list,
-  createSolanaToken: solanaTokens.create,
-  getSolanaToken: solanaTokens.get,
-  updateSolanaToken: solanaTokens.update,
-  deleteSolanaToken: solanaTokens.delete,
-  /** For other services: what an EVM wallet may be looked at on. */
-  knownChains: {
-    summary: "List the EVM chains of the registry, whether in use or not.",
-    scope: "internal",
-    params: z.strictObject({}),
-    result: z.array(Chain.extend({ is_active: z.boolean() })),
-  },
-  /** For other services: assets with their last known prices; null for an asset that is not known. */
-  quotes: {
-    summary: "Tell what assets are and what they are worth, in the order asked for.",
-    scope: "internal",
-    params: z.strictObject({ assets: z.array(AssetReference).max(MAX_QUOTES) }),
-    result: z.array(Quote.nullable()).max(MAX_QUOTES),
-  },
-});
+  { events: priceEvents },
+);

@@ -3,6 +3,7 @@ import type { ConnectionPool } from "../common/database/pool.ts";
 import { isoTime } from "../common/database/times.ts";
 import type { AssetReference, Quote } from "./contract.ts";
 import { contractKey } from "./domain/contract-key.ts";
+import { listedSymbol } from "./domain/listed-symbol.ts";
 import { isStale } from "./domain/staleness.ts";
 
 interface QuoteRow {
@@ -10,13 +11,17 @@ interface QuoteRow {
   readonly asset_id: string;
   readonly symbol: string;
   readonly name: string;
+  readonly asset_type: Quote["asset_type"];
   readonly decimals: number | null;
   readonly price_usd: string | null;
   readonly as_of: string | null;
   readonly source: string | null;
 }
 
-/** What a reference is looked up by: one of id; chain and contract; exchange and symbol; chain alone for its native coin. */
+/**
+ * What a reference is looked up by: one of id; chain and contract; exchange and symbol; chain alone for its native
+ * coin; symbol alone, in capitals, for the listed asset.
+ */
 interface Key {
   readonly id?: string;
   readonly chain?: string;
@@ -42,8 +47,11 @@ const FIND = `
     union all
     select asked.position, n.native_asset_id, false, null
     from asked join market.chains n on n.chain_id = asked.chain and asked.contract is null
+    union all
+    select asked.position, l.asset_id, false, null
+    from asked join market.listed_symbols l on l.symbol = asked.symbol and asked.exchange is null
   )
-  select found.position, a.id as asset_id, a.symbol, a.name,
+  select found.position, a.id as asset_id, a.symbol, a.name, a.asset_type,
     case when found.by_contract then found.decimals else a.decimals end as decimals,
     trim_scale(p.price_usd)::text as price_usd, p.as_of, p.source
   from found
@@ -93,6 +101,7 @@ function keyOf(reference: AssetReference): Key {
     return { chain: reference.chain, contract: contractKey(reference.contract) };
   }
   if ("native" in reference) return { chain: reference.chain };
+  if ("listed" in reference) return { symbol: listedSymbol(reference.listed) };
   return reference;
 }
 
@@ -102,6 +111,7 @@ function quoteOf(row: QuoteRow, now: string, maxPriceAgeSeconds: number): Quote 
     asset_id: row.asset_id,
     symbol: row.symbol,
     name: row.name,
+    asset_type: row.asset_type,
     ...(row.decimals !== null && { decimals: row.decimals }),
     price_usd: row.price_usd,
     as_of: asOf,

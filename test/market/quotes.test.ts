@@ -110,6 +110,27 @@ describe("market.quotes", () => {
     expect(fake).not.toHaveProperty("decimals");
   });
 
+  it("knows the one listed asset of a symbol, whatever its case, and no other", async () => {
+    await addAsset("BTC", { usd: "1", asOf: new Date().toISOString() });
+    const unlisted = await addAsset("UNLISTED");
+    const found = await quotes(
+      { listed: "btc" },
+      { listed: "usde" },
+      { listed: "USDC.E" },
+      { listed: "UNLISTED" },
+      { listed: "VELO" },
+    );
+    expect(found.map((quote) => quote?.name)).toEqual([
+      "Bitcoin",
+      "Ethena USDe",
+      "Bridged USDC (Arbitrum)",
+      undefined,
+      undefined,
+    ]);
+    expect(found.slice(0, 2).map((quote) => quote?.asset_type)).toEqual(["cryptocurrency", "stablecoin"]);
+    expect((await quotes({ id: unlisted }))[0]?.symbol).toBe("UNLISTED");
+  });
+
   it("refuses a symbol alone, and a reference that says more than one thing", async () => {
     for (const reference of [
       { symbol: "BTC" },

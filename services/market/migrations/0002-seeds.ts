@@ -37,7 +37,7 @@ export class SeedMarket extends Migration {
   private insertContracts(contracts: readonly SeedContract[]): void {
     const rows = contracts.map(([chain, asset, contract_address, decimals], index) => ({
       id: idOf("contract", index),
-      asset_id: assetId(asset),
+      asset_id: seedAssetId(asset),
       chain,
       contract_address,
       decimals,
@@ -50,7 +50,7 @@ export class SeedMarket extends Migration {
 
   private insertExchangeSymbols(): void {
     const rows = Object.entries(seedExchangeSymbols).flatMap(([exchange, symbols]) =>
-      symbols.map((symbol) => ({ exchange, symbol, asset_id: assetId(symbol) })),
+      symbols.map((symbol) => ({ exchange, symbol, asset_id: seedAssetId(symbol) })),
     );
     this.addSql(`
       insert into market.exchange_symbols (exchange, symbol, asset_id)
@@ -61,7 +61,7 @@ export class SeedMarket extends Migration {
     const rows = seedChains.map((chain: SeedChain, index) => ({
       ...chain,
       id: idOf("chain", index),
-      native_asset_id: assetId(chain.native_symbol),
+      native_asset_id: seedAssetId(chain.native_symbol),
     }));
     this.addSql(`
       insert into market.chains
@@ -100,7 +100,8 @@ function idOf(kind: keyof typeof KINDS, index: number): string {
   return `019b7700-0000-700${KINDS[kind]}-8000-${last}`;
 }
 
-function assetId(key: string): string {
+/** The id of the seeded asset with this key, on every installation. */
+export function seedAssetId(key: string): string {
   return idOf("asset", indexOfAsset(key));
 }
 
@@ -115,6 +116,6 @@ function indexOfAsset(key: string): number {
 }
 
 /** Constants of ours as a JSON literal of SQL. */
-function literal(rows: readonly object[]): string {
+export function literal(rows: readonly object[]): string {
   return `'${JSON.stringify(rows).replaceAll("'", "''")}'::jsonb`;
 }
