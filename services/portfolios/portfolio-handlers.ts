@@ -1,21 +1,29 @@
 import type { Contract } from "../common/contract.ts";
 import { cursorAfter, positionOf } from "../common/database/cursor.ts";
-import type { Database } from "../common/database/database.ts";
 import type { Handlers } from "../common/implement.ts";
 import { pageWithin } from "../common/page.ts";
 import type { Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
+import type { hearingActions } from "./contract/events.ts";
 import type { portfolioActions, TargetAllocation } from "./contract/portfolio.ts";
 import { sumsToHundred } from "./domain/targets.ts";
+import { exportPortfolios } from "./export.ts";
 import type { PortfolioReads } from "./reads.ts";
 import { portfolioOf } from "./row.ts";
-import { createPortfolio, deletePortfolio, erasePortfolios, updatePortfolio } from "./writes.ts";
+import {
+  createPortfolio,
+  deletePortfolio,
+  erasePortfolios,
+  forgetAccount,
+  type PortfolioStore,
+  updatePortfolio,
+} from "./writes.ts";
 
 /** What the actions on portfolios themselves do. */
 export function portfolioHandlers(
-  database: Database,
+  store: PortfolioStore,
   reads: PortfolioReads,
-): Handlers<Contract<"portfolios", typeof portfolioActions>, never> {
+): Handlers<Contract<"portfolios", typeof portfolioActions & typeof hearingActions>, never> {
   const page = (userId: string, cursor?: string, limit?: number) =>
     pageWithin({
       limit,
@@ -35,7 +43,7 @@ export function portfolioHandlers(
       // A token for one portfolio is for that one.
       if (principal.portfolioId !== undefined) throw problem("FORBIDDEN");
       checkTargets(params.target_allocation);
-      return createPortfolio(database, principal.userId, params);
+      return createPortfolio(store, principal.userId, params);
     },
 
     async get({ params: { id }, principal }) {
@@ -47,23 +55,27 @@ export function portfolioHandlers(
     async update({ params: { id, if_match, ...changes }, principal }) {
       checkTargets(changes.target_allocation);
       const key = { id: reachable(principal, id), userId: principal.userId, version: if_match };
-      return updatePortfolio(database, key, changes);
+      return updatePortfolio(store, key, changes);
     },
 
     async delete({ params: { id, if_match }, principal }) {
       const key = { id: reachable(principal, id), userId: principal.userId, version: if_match };
-      await deletePortfolio(database, key);
+      await deletePortfolio(store, key);
       return null;
     },
 
     async exportUser({ params: { user_id, cursor } }) {
-      return page(user_id, cursor);
+      return exportPortfolios(store.database.pool, user_id, cursor);
     },
 
     async eraseUser({ params: { user_id } }) {
-      await erasePortfolios(database, user_id);
+      await erasePortfolios(store, user_id);
       return null;
     },
+
+    accountDeleted: store.events.hearing("accountDeleted", (query, { payload }) =>
+      forgetAccount(query, payload),
+    ),
   };
 }
 

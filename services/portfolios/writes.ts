@@ -1,11 +1,23 @@
 import { randomUUIDv7 } from "node:crypto";
 import { type EntityManager, LockMode } from "@mikro-orm/postgresql";
 import type { Database } from "../common/database/database.ts";
+import { queryOf } from "../common/database/entity-query.ts";
 import { retryLostRaces } from "../common/database/retry.ts";
+import { inTransaction as inPlainTransaction, type Query } from "../common/database/transaction.ts";
+import { storing } from "../common/events/outbox.ts";
+import type { Events } from "../common/events.ts";
 import { problem } from "../common/problem.ts";
+import type { portfolioEvents } from "./contract/events.ts";
 import type { Guardrails, Portfolio, TargetAllocation } from "./contract/portfolio.ts";
+import type { portfolios } from "./contract.ts";
 import { PortfolioEntity } from "./portfolio.entity.ts";
 import { columnsOf, type PortfolioRow, portfolioOf } from "./row.ts";
+
+/** What portfolios are written with. */
+export interface PortfolioStore {
+  readonly database: Database;
+  readonly events: Events<typeof portfolios>;
+}
 
 /** What a client may set; a member that is undefined stays as it is, null clears it. */
 export interface PortfolioChanges {
@@ -19,39 +31,43 @@ export interface PortfolioChanges {
 type NewPortfolio = PortfolioChanges & { readonly name: string };
 
 const INSERT = `
+  with told as (${storing("portfolios", 7)})
   insert into portfolios.portfolios as p (id, user_id, name, description, is_default, target_allocation, guardrails)
   values ($1, $2, $3, $4, not exists (select from portfolios.portfolios where user_id = $2), $5, $6)
   returning ${columnsOf("p")}`;
 
 /** Creates a portfolio. A user's first one is the default, whatever else is asked for. */
 export function createPortfolio(
-  database: Database,
+  store: PortfolioStore,
   userId: string,
   members: NewPortfolio,
 ): Promise<Portfolio> {
   return members.is_default
-    ? createDefault(database, userId, members)
-    : retryLostRaces(() => insertPortfolio(database, userId, members));
+    ? createDefault(store, userId, members)
+    : retryLostRaces(() => insertPortfolio(store, userId, members));
 }
 
-/** One statement; of two that would be a user's first, the unique index lets one be it and the other tries again. */
+/** One statement, its event included; of two that would be a user's first, the unique index lets one be it and the other tries again. */
 async function insertPortfolio(
-  { pool }: Database,
+  { database: { pool }, events }: PortfolioStore,
   userId: string,
   members: NewPortfolio,
 ): Promise<Portfolio> {
   const { name, description, target_allocation, guardrails } = members;
+  const id = randomUUIDv7();
+  const created = { aggregateId: id, payload: { portfolio_id: id, user_id: userId } };
+  const told = events.valuesOf("portfolios.created", [created]);
   const [row] = await pool.query<PortfolioRow>({
     name: "portfolios.create",
     text: INSERT,
-    values: [randomUUIDv7(), userId, name, description, target_allocation, guardrails],
+    values: [id, userId, name, description, target_allocation, guardrails, ...told],
   });
   return portfolioOf(row as PortfolioRow);
 }
 
-function createDefault(database: Database, userId: string, members: NewPortfolio): Promise<Portfolio> {
-  return inTransaction(database, async (em) => {
-    await demoteDefault(em, userId);
+function createDefault(store: PortfolioStore, userId: string, members: NewPortfolio): Promise<Portfolio> {
+  return inTransaction(store, async (em, tell) => {
+    await demoteDefault(em, tell, userId);
     const portfolio = em.create(PortfolioEntity, {
       id: randomUUIDv7(),
       userId,
@@ -63,19 +79,20 @@ function createDefault(database: Database, userId: string, members: NewPortfolio
       updatedAt: new Date(),
     });
     await em.flush();
+    await tell("portfolios.created", portfolio);
     return portfolioOfEntity(portfolio);
   });
 }
 
 /** Changes a portfolio. @throws PORTFOLIO_NOT_FOUND, PRECONDITION_FAILED when `version` is given and is not its version. */
 export function updatePortfolio(
-  database: Database,
+  store: PortfolioStore,
   key: { readonly userId: string; readonly id: string; readonly version: number | undefined },
   changes: PortfolioChanges,
 ): Promise<Portfolio> {
-  return inTransaction(database, async (em) => {
+  return inTransaction(store, async (em, tell) => {
     const portfolio = await lockPortfolio(em, key);
-    if (changes.is_default && !portfolio.isDefault) await demoteDefault(em, key.userId);
+    if (changes.is_default && !portfolio.isDefault) await demoteDefault(em, tell, key.userId);
     if (changes.name !== undefined) portfolio.name = changes.name;
     if (changes.description !== undefined) portfolio.description = changes.description;
     if (changes.is_default !== undefined) portfolio.isDefault = changes.is_default;
@@ -83,35 +100,74 @@ export function updatePortfolio(
     if (changes.guardrails !== undefined) portfolio.guardrails = changes.guardrails;
     portfolio.updatedAt = new Date();
     await em.flush();
+    await tell("portfolios.updated", portfolio);
     return portfolioOfEntity(portfolio);
   });
 }
 
 /** Deletes a portfolio. @throws PORTFOLIO_NOT_FOUND, PRECONDITION_FAILED when `version` is given and is not its version. */
 export function deletePortfolio(
-  database: Database,
+  store: PortfolioStore,
   key: { readonly userId: string; readonly id: string; readonly version: number | undefined },
 ): Promise<void> {
-  return inTransaction(database, async (em) => {
-    em.remove(await lockPortfolio(em, key));
+  return inTransaction(store, async (em, tell) => {
+    const portfolio = await lockPortfolio(em, key);
+    em.remove(portfolio);
     await em.flush();
+    await tell("portfolios.deleted", portfolio);
   });
 }
 
 /** Deletes all of a user's portfolios. */
-export async function erasePortfolios({ pool }: Database, userId: string): Promise<void> {
-  await pool.query({
-    name: "portfolios.erase-user",
-    text: "delete from portfolios.portfolios where user_id = $1",
-    values: [userId],
+export function erasePortfolios(
+  { database: { pool }, events }: PortfolioStore,
+  userId: string,
+): Promise<void> {
+  return inPlainTransaction(pool, async (query) => {
+    const gone = await query<{ id: string }>({
+      name: "portfolios.erase-user",
+      text: "delete from portfolios.portfolios where user_id = $1 returning id",
+      values: [userId],
+    });
+    const deleted = gone.map(({ id }) => ({
+      aggregateId: id,
+      payload: { portfolio_id: id, user_id: userId },
+    }));
+    await events.storeAll(query, "portfolios.deleted", deleted);
   });
 }
 
+/** Removes an account from all portfolios of its user. */
+export async function forgetAccount(
+  query: Query,
+  { account_id, user_id }: { readonly account_id: string; readonly user_id: string },
+): Promise<void> {
+  await query({
+    name: "portfolios.forget-account",
+    text: "delete from portfolios.portfolio_accounts where account_id = $1 and user_id = $2",
+    values: [account_id, user_id],
+  });
+}
+
+/** Stores what happens to a portfolio, in the transaction in which it happens. */
+type Tell = (
+  event: keyof typeof portfolioEvents,
+  portfolio: { readonly id: string; readonly userId: string },
+) => Promise<void>;
+
 function inTransaction<Result>(
-  database: Database,
-  work: (em: EntityManager) => Promise<Result>,
+  { database, events }: PortfolioStore,
+  work: (em: EntityManager, tell: Tell) => Promise<Result>,
 ): Promise<Result> {
-  return retryLostRaces(() => database.fork().transactional(work));
+  return retryLostRaces(() =>
+    database
+      .fork()
+      .transactional((em) =>
+        work(em, (event, { id, userId }) =>
+          events.store(queryOf(em), event, id, { portfolio_id: id, user_id: userId }),
+        ),
+      ),
+  );
 }
 
 async function lockPortfolio(
@@ -133,7 +189,7 @@ async function lockPortfolio(
 }
 
 /** Makes room for another default; the unique index refuses a second one, and then the transaction runs again. */
-async function demoteDefault(em: EntityManager, userId: string): Promise<void> {
+async function demoteDefault(em: EntityManager, tell: Tell, userId: string): Promise<void> {
   const current = await em.findOne(
     PortfolioEntity,
     { userId, isDefault: true },
@@ -143,6 +199,7 @@ async function demoteDefault(em: EntityManager, userId: string): Promise<void> {
   current.isDefault = false;
   current.updatedAt = new Date();
   await em.flush();
+  await tell("portfolios.updated", current);
 }
 
 function portfolioOfEntity(entity: PortfolioEntity): Portfolio {

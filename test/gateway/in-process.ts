@@ -20,6 +20,7 @@ export interface InProcess {
 export async function startGateway(
   services: readonly ServiceModule[],
   misbehaviour?: (response: ServerResponse) => void,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<InProcess> {
   const [issuer, database, port] = await Promise.all([startIssuer(), cloneDatabase(), freePort()]);
   issuer.misbehave(misbehaviour);
@@ -30,6 +31,7 @@ export async function startGateway(
     OIDC_AUDIENCE: AUDIENCE,
     SERVER_HOST: "127.0.0.1",
     SERVER_PORT: String(port),
+    ...environment,
   });
   const url = `http://127.0.0.1:${port}`;
   checkReplies(url);

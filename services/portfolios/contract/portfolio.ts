@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ActionEntries } from "../../common/contract.ts";
 import { isStorable, Name, PageParams, pageOf, Time, Uuid, Version } from "../../common/values.ts";
+import { Allocation } from "./holdings.ts";
 
 /** From 0 to 100. */
 const Percentage = z.number().min(0, "must be at least 0").max(100, "must be at most 100");
@@ -16,7 +17,10 @@ const MAX_TARGETS = 200;
 export const TargetAllocation = z
   .record(AssetSymbol, Percentage)
   .refine((targets) => Object.keys(targets).length <= MAX_TARGETS, `must have at most ${MAX_TARGETS} members`)
-  .meta({ description: "Percent by symbol; the sum is 100 ± 0.01." });
+  .meta({
+    description:
+      "Percent by symbol; the sum is 100 ± 0.01. A symbol means the asset that the market lists under it; others are taken too, for what is not listed.",
+  });
 export type TargetAllocation = z.infer<typeof TargetAllocation>;
 
 /** The same as a list, which is taken too; it is always answered as the object. */
@@ -69,6 +73,14 @@ export const Portfolio = z.strictObject({
   version: Version,
 });
 export type Portfolio = z.infer<typeof Portfolio>;
+
+/** A portfolio with what is kept of it: the accounts linked to it, in their order, and its allocation. */
+export const ExportedPortfolio = z.strictObject({
+  ...Portfolio.shape,
+  account_ids: z.array(Uuid),
+  allocation: Allocation.optional(),
+});
+export type ExportedPortfolio = z.infer<typeof ExportedPortfolio>;
 
 /** What clients may set. `null` clears what is optional. */
 const writable = {
@@ -141,7 +153,7 @@ export const portfolioActions = {
     summary: "All that is kept of a user here.",
     scope: "internal",
     params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
-    result: pageOf(Portfolio),
+    result: pageOf(ExportedPortfolio),
   },
   eraseUser: {
     summary: "Delete all that is kept of a user here; deleting it twice is no error.",
