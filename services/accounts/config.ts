@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
-import { type Environment, readSettings, variable } from "../common/config.ts";
+import { type Environment, flag, positiveInteger, readSettings, variable } from "../common/config.ts";
 
 const KEY_BYTES = 32;
 const MAX_KEYS = 10;
@@ -27,6 +27,21 @@ export const accountsVariables = {
     CredentialsKeys,
     "Keys that seal exchanges' credentials, `<id>:<32 bytes in base64>`, comma separated; the first one seals, all open.",
     { secret: true },
+  ),
+  isSyncScheduled: variable(
+    "SCHEDULED_SYNC_ENABLED",
+    flag(true),
+    "Whether active accounts are synced when they are due; `false`: only when a user asks.",
+  ),
+  syncIntervalSeconds: variable(
+    "SYNC_INTERVAL_SECS",
+    positiveInteger(900, 604_800),
+    "After so long, give or take a fifth, an account is due for its next sync; after failures later, up to 6 hours.",
+  ),
+  syncTimeoutSeconds: variable(
+    "SYNC_TIMEOUT_SECS",
+    positiveInteger(60, 3_600),
+    "Reading one account may take so long; then the attempt has failed.",
   ),
 } as const;
 

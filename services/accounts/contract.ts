@@ -1,6 +1,9 @@
 import { z } from "zod";
-import { contract } from "../common/contract.ts";
+import { type ActionEntries, contract } from "../common/contract.ts";
 import { isStorable, Name, PageParams, pageOf, Time, Uuid, Version } from "../common/values.ts";
+import { accountEvents } from "./contract/events.ts";
+import { HeldHolding, Holding, HoldingsToSet, ShownHolding } from "./contract/holding.ts";
+import { syncActions, syncEvents } from "./contract/sync.ts";
 
 /*
  * Terms. *Account*: a place where a user keeps assets: at an *exchange* (read with its credentials), in a *wallet*
@@ -24,12 +27,9 @@ export const NETWORKS = ["solana", "bitcoin"] as const;
 
 /** No list of a user's accounts is longer. */
 export const MAX_ACCOUNTS_PER_USER = 200;
-export const MAX_HOLDINGS = 1_000;
 /** The most accounts that one call of another service asks for. */
 export const MAX_ACCOUNTS_ASKED = 100;
 const MAX_CHAINS = 50;
-/** What 10^77 has: the longest balance of a token is 2^256 - 1. */
-const MAX_DIGITS = 78;
 
 export const AccountType = z.enum(["exchange", "wallet", "manual"]);
 export type AccountType = z.infer<typeof AccountType>;
@@ -52,30 +52,6 @@ const Credential = text(4096)
   .refine(isStorable, "must not contain NUL or unpaired surrogates")
   .nullish()
   .meta({ description: "Kept sealed, never answered.", writeOnly: true });
-
-/** Not negative, without an exponent. */
-const Digits = z.string().regex(/^(?:0|[1-9]\d*)(?:\.\d+)?$/, "must be plain digits, as in 0 or 1234.5");
-/** Exact. */
-export const Amount = Digits.refine(
-  (digits) => digits.replace(".", "").length <= MAX_DIGITS,
-  `must have at most ${MAX_DIGITS} digits`,
-).meta({ description: "A decimal number, exact, in plain digits.", examples: ["1.5"] });
-
-const AssetKey = z
-  .string()
-  .regex(/^[^\s\p{C}]{1,81}$/u, "must be 1 to 81 visible characters")
-  .meta({ description: "`SYMBOL-chain_id` in wallets, the bare symbol elsewhere." });
-
-/** What of an asset is in an account. */
-export const Holding = z.strictObject({
-  asset: z.string(),
-  quantity: Amount,
-  available: Amount,
-  frozen: Amount,
-  decimals: z.int().min(0).optional(),
-});
-export type Holding = z.infer<typeof Holding>;
-const ShownHolding = Holding.omit({ available: true, frozen: true });
 
 export const Account = z.strictObject({
   id: Uuid,
@@ -110,7 +86,7 @@ export const HeldAccount = Account.omit({
   exchange_name: z.string().nullable(),
   wallet_address: z.string().nullable(),
   last_synced_at: Time.nullable(),
-  holdings: z.array(Holding),
+  holdings: z.array(HeldHolding),
 });
 export type HeldAccount = z.infer<typeof HeldAccount>;
 
@@ -128,32 +104,12 @@ const writable = {
 
 const NEEDED = { exchange: "exchange_name", wallet: "wallet_address", manual: undefined } as const;
 
-const HoldingToSet = z.strictObject({
-  asset: AssetKey,
-  quantity: Amount,
-  available: Amount.optional().meta({ description: "Quantity less frozen, unless given." }),
-  frozen: Amount.optional().meta({ description: "0 unless given." }),
-});
-export type HoldingToSet = z.infer<typeof HoldingToSet>;
-
-const HoldingsToSet = z
-  .array(HoldingToSet)
-  .max(MAX_HOLDINGS, `must have at most ${MAX_HOLDINGS} members`)
-  .superRefine((holdings, context) => {
-    const seen = new Set<string>();
-    for (const [index, { asset }] of holdings.entries()) {
-      const path = [index, "asset"];
-      if (seen.has(asset)) context.addIssue({ code: "custom", path, message: "must be named once" });
-      seen.add(asset);
-    }
-  });
-
 const ById = z.strictObject({ id: Uuid });
 const MEMBER_PROBLEMS = ["ACCOUNT_MEMBERS_DISAGREE", "UNKNOWN_CHAIN", "NO_ACTIVE_CHAIN"] as const;
 const CHANGE_PROBLEMS = ["ACCOUNT_NOT_FOUND", ...MEMBER_PROBLEMS] as const;
 const IfMatch = { if_match: Version.optional() };
 
-export const accounts = contract("accounts", {
+const accountActions = {
   list: {
     summary: "List the caller's accounts, oldest first.",
     scope: "accounts:read",
@@ -243,4 +199,10 @@ export const accounts = contract("accounts", {
     params: z.strictObject({ user_id: Uuid }),
     result: z.null(),
   },
-});
+} as const satisfies ActionEntries;
+
+export const accounts = contract(
+  "accounts",
+  { ...accountActions, ...syncActions },
+  { events: { ...accountEvents, ...syncEvents } },
+);

@@ -17,7 +17,8 @@ export interface CredentialOwner {
   readonly accountId: string;
 }
 
-interface Row {
+/** A credential as it is stored, sealed. */
+export interface CredentialRow {
   readonly field: CredentialField;
   readonly key_id: string;
   readonly nonce: Buffer;
@@ -65,14 +66,27 @@ export async function changeCredentials(
     const values = [owner.accountId, removed];
     await query({ name: "accounts.credentials.remove", text: REMOVE, values });
   }
-  const values = [owner.accountId];
-  const rows = await query<Row>({ name: "accounts.credentials.find", text: FIND, values });
+  const rows = await readCredentials(query, owner.accountId);
   const outdated = rows.filter(({ field, key_id }) => !changes[field] && seal.isOutdated({ keyId: key_id }));
-  const opened = outdated.map(({ field, key_id: keyId, nonce, ciphertext }) => {
-    const place = { accountId: owner.accountId, field };
-    return [field, seal.open(place, { keyId, nonce, ciphertext })];
+  const opened = openCredentials(seal, owner.accountId, outdated);
+  await keepCredentials(query, seal, owner, { ...opened, ...given(changes) });
+}
+
+/** An account's credentials, sealed. */
+export function readCredentials(query: Query, accountId: string): Promise<CredentialRow[]> {
+  return query<CredentialRow>({ name: "accounts.credentials.find", text: FIND, values: [accountId] });
+}
+
+/** Opens credentials of an account. @throws an Error, which tells nothing of them, when one cannot be opened. */
+export function openCredentials(
+  seal: CredentialSeal,
+  accountId: string,
+  rows: readonly CredentialRow[],
+): Partial<Record<CredentialField, string>> {
+  const opened = rows.map(({ field, key_id: keyId, nonce, ciphertext }) => {
+    return [field, seal.open({ accountId, field }, { keyId, nonce, ciphertext })];
   });
-  await keepCredentials(query, seal, owner, { ...Object.fromEntries(opened), ...given(changes) });
+  return Object.fromEntries(opened);
 }
 
 /** The changes without what stays. */

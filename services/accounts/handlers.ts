@@ -1,17 +1,19 @@
 import { cursorAfter, positionOf } from "../common/database/cursor.ts";
 import type { Handlers } from "../common/implement.ts";
 import { pageWithin, rowsThatFit } from "../common/page.ts";
-import type { Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
 import type { market } from "../market/contract.ts";
 import { checkAddress, checkChains, checkFixed, checkMembers } from "./checks.ts";
-import type { accounts } from "./contract.ts";
+import type { syncActions } from "./contract/sync.ts";
+import { type accounts, NETWORKS } from "./contract.ts";
+import { mayNameChain } from "./domain/asset-key.ts";
+import { ownerOf } from "./owner.ts";
 import { accountReads } from "./reads.ts";
 import { type AccountRow, accountOf, exportedAccountOf, heldAccountOf } from "./row.ts";
 import { setHoldings } from "./set-holdings.ts";
 import { createAccount, deleteAccount, eraseAccounts, type Store, updateAccount } from "./writes.ts";
 
-type AccountHandlers = Handlers<typeof accounts, typeof market>;
+type AccountHandlers = Omit<Handlers<typeof accounts, typeof market>, keyof typeof syncActions>;
 
 /** An account with all its holdings may fill most of a message, so each is weighed. */
 const ROWS_THAT_ALWAYS_FIT = 1;
@@ -102,9 +104,13 @@ function changes(store: Store, reads: ReturnType<typeof accountReads>): Changes 
       return null;
     },
 
-    async setHoldings({ params: { id, holdings, if_match }, principal }) {
+    async setHoldings({ params: { id, holdings, if_match }, principal, call }) {
       const key = { id, userId: ownerOf(principal), version: if_match };
-      return accountOf(await setHoldings(store, key, holdings));
+      const evm = holdings.some(({ asset }) => mayNameChain(asset))
+        ? await call("market.knownChains", {})
+        : [];
+      const chains = [...NETWORKS, ...evm.map((chain) => chain.id)];
+      return accountOf(await setHoldings(store, key, holdings, chains));
     },
 
     async eraseUser({ params: { user_id } }) {
@@ -117,10 +123,4 @@ function changes(store: Store, reads: ReturnType<typeof accountReads>): Changes 
 /** Each of them once. */
 function each(chains: readonly string[]): string[] {
   return [...new Set(chains)];
-}
-
-/** The caller. A token for one portfolio is for that one, and for no account. @throws FORBIDDEN */
-function ownerOf({ userId, portfolioId }: Principal): string {
-  if (portfolioId !== undefined) throw problem("FORBIDDEN");
-  return userId;
 }

@@ -1,5 +1,6 @@
 import { isoTime } from "../common/database/times.ts";
-import type { Account, AccountType, ExportedAccount, HeldAccount, Holding } from "./contract.ts";
+import type { HeldHolding, Holding } from "./contract/holding.ts";
+import type { Account, AccountType, ExportedAccount, HeldAccount } from "./contract.ts";
 
 /** A row of the table with its holdings, as our own statements read it. */
 export interface AccountRow {
@@ -17,7 +18,7 @@ export interface AccountRow {
   readonly updated_at: string;
   readonly version: number;
   /** Null until they were set or synced once. */
-  readonly holdings: readonly Holding[] | null;
+  readonly holdings: readonly HeldHolding[] | null;
 }
 
 const COLUMNS = [
@@ -45,7 +46,8 @@ export function columnsOf(table: string): string {
     case when ${table}.holdings_at is not null then (
       select coalesce(json_agg(json_strip_nulls(json_build_object(
         'asset', h.asset, 'quantity', h.quantity::text, 'available', h.available::text, 'frozen', h.frozen::text,
-        'decimals', h.decimals)) order by h.asset), '[]')
+        'decimals', h.decimals, 'symbol', coalesce(h.symbol, h.asset), 'chain', h.chain, 'contract', h.contract
+      )) order by h.asset), '[]')
       from accounts.holdings h where h.account_id = ${table}.id
     ) end as holdings`;
   return [...COLUMNS.map((column) => `${table}.${column}`), holdings].join(", ");
@@ -74,11 +76,15 @@ export function exportedAccountOf(row: AccountRow): ExportedAccount {
     ...(row.last_synced_at !== null && { last_synced_at: isoTime(row.last_synced_at) }),
     ...(row.last_sync_error !== null && { last_sync_error: row.last_sync_error }),
     stale: isStale(row),
-    ...(row.holdings !== null && { holdings: [...row.holdings] }),
+    ...(row.holdings !== null && { holdings: row.holdings.map(exportedHoldingOf) }),
     created_at: isoTime(row.created_at),
     updated_at: isoTime(row.updated_at),
     version: row.version,
   };
+}
+
+function exportedHoldingOf({ symbol: _, chain: __, contract: ___, ...holding }: HeldHolding): Holding {
+  return holding;
 }
 
 /** A row as portfolios show the accounts that they link, with what is in it. */

@@ -2,8 +2,9 @@ import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { retryLostRaces } from "../common/database/retry.ts";
 import { inTransaction, type Query } from "../common/database/transaction.ts";
+import type { Events } from "../common/events.ts";
 import { problem } from "../common/problem.ts";
-import { type AccountType, MAX_ACCOUNTS_PER_USER } from "./contract.ts";
+import { type AccountType, type accounts, MAX_ACCOUNTS_PER_USER } from "./contract.ts";
 import { type CredentialChanges, changeCredentials, keepCredentials } from "./credentials.ts";
 import { duplicateBehind } from "./duplicate.ts";
 import { type AccountKey, readAccounts } from "./reads.ts";
@@ -14,6 +15,7 @@ import type { CredentialSeal } from "./seal.ts";
 export interface Store {
   readonly pool: ConnectionPool;
   readonly seal: CredentialSeal;
+  readonly events: Pick<Events<typeof accounts>, "store" | "storeAll">;
 }
 
 /** A new account, checked; its address in canonical spelling. */
@@ -55,6 +57,7 @@ const CHANGE = `
   set name = coalesce($3, name),
       is_active = coalesce($4, is_active),
       enabled_chains = case when $5 then $6 else enabled_chains end,
+      sync_due_at = case when $7 then now() else sync_due_at end,
       updated_at = now(), version = version + 1
   where id = $1 and user_id = $2`;
 
@@ -88,7 +91,10 @@ export function updateAccount(
   return written(pool, async (query) => {
     const { account_type } = await lockAccount(query, key);
     const { id, userId } = key;
-    const values = [id, userId, name, is_active, enabled_chains !== undefined, enabled_chains ?? null];
+    const setsChains = enabled_chains !== undefined;
+    // What changes what a sync would find, or whether it would find anything, makes the next one due.
+    const isDue = setsChains || is_active || Object.values(credentials).some((text) => text !== undefined);
+    const values = [id, userId, name, is_active, setsChains, enabled_chains ?? null, isDue ?? false];
     await query({ name: "accounts.change", text: CHANGE, values });
     if (account_type === "exchange") {
       await changeCredentials(query, seal, { userId, accountId: id }, credentials);
@@ -98,18 +104,23 @@ export function updateAccount(
 }
 
 /** Deletes an account with all that belongs to it. @throws ACCOUNT_NOT_FOUND, PRECONDITION_FAILED. */
-export function deleteAccount({ pool }: Store, key: VersionedKey): Promise<void> {
+export function deleteAccount({ pool, events }: Store, key: VersionedKey): Promise<void> {
   return written(pool, async (query) => {
     const { id } = await lockAccount(query, key);
     const text = "delete from accounts.accounts where id = $1 and user_id = $2";
     await query({ name: "accounts.delete", text, values: [id, key.userId] });
+    await events.store(query, "accounts.deleted", id, { account_id: id, user_id: key.userId });
   });
 }
 
 /** Deletes all of a user's accounts. */
-export async function eraseAccounts({ pool }: Store, userId: string): Promise<void> {
-  const text = "delete from accounts.accounts where user_id = $1";
-  await pool.query({ name: "accounts.erase-user", text, values: [userId] });
+export function eraseAccounts({ pool, events }: Store, userId: string): Promise<void> {
+  const text = "delete from accounts.accounts where user_id = $1 returning id";
+  return inTransaction(pool, async (query) => {
+    const gone = await query<{ id: string }>({ name: "accounts.erase-user", text, values: [userId] });
+    const deleted = gone.map(({ id }) => ({ aggregateId: id, payload: { account_id: id, user_id: userId } }));
+    await events.storeAll(query, "accounts.deleted", deleted);
+  });
 }
 
 /** A transaction; what a concurrent one has made impossible is tried again, what is a duplicate is refused as one. */

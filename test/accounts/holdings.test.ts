@@ -71,7 +71,9 @@ describe("accounts.setHoldings", () => {
     const { id } = await services.as(userId).manual();
     await services.as(userId).setHoldings(id, [{ asset: "X", ...given }]);
     const { accounts } = await heldBy(userId, [id]);
-    expect(accounts[0]?.holdings).toEqual([{ asset: "X", quantity: given.quantity, ...expected }]);
+    expect(accounts[0]?.holdings).toEqual([
+      { asset: "X", symbol: "X", quantity: given.quantity, ...expected },
+    ]);
   });
 
   it.each([LARGE, SMALL, "0", "0.0", "1.10", "9".repeat(78), `0.${"9".repeat(77)}`, `${2n ** 256n - 1n}`])(
@@ -159,6 +161,29 @@ describe("accounts.setHoldings", () => {
       },
     });
     expect(await user.get(id)).not.toHaveProperty("holdings");
+  });
+
+  it("tells the symbol from the chain in a key that ends with a known chain, and from nothing else", async () => {
+    const userId = randomUUID();
+    const { id } = await services.as(userId).manual();
+    const keys = ["BTC", "BTC-bitcoin", "ETH-base", "ETH-mantle", "ETH-moon", "-base", "A-B-solana"];
+    const shown = await services.as(userId).setHoldings(
+      id,
+      keys.map((asset) => ({ asset, quantity: "1" })),
+    );
+    expect(shown.holdings?.map(({ asset }) => asset).sort()).toEqual(keys.toSorted());
+    expect(shown.holdings?.[0]).not.toHaveProperty("symbol");
+    const { accounts } = await heldBy(userId, [id]);
+    const named = accounts[0]?.holdings.map(({ asset, symbol, chain }) => [asset, [symbol, chain]]) ?? [];
+    expect(Object.fromEntries(named)).toEqual({
+      BTC: ["BTC", undefined],
+      "BTC-bitcoin": ["BTC", "bitcoin"],
+      "ETH-base": ["ETH", "base"],
+      "ETH-mantle": ["ETH", "mantle"],
+      "ETH-moon": ["ETH-moon", undefined],
+      "-base": ["-base", undefined],
+      "A-B-solana": ["A-B", "solana"],
+    });
   });
 
   it("is for manual accounts, and for the version that is named", async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import accounts from "../../services/accounts/accounts.service.ts";
+import type { Job, SyncAllReply, SyncReply } from "../../services/accounts/contract/sync.ts";
 import type { Account } from "../../services/accounts/contract.ts";
 import { implement } from "../../services/common/implement.ts";
 import type { ServiceModule } from "../../services/common/service.ts";
@@ -14,11 +15,18 @@ export const BITCOIN = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq";
 const chain = (id: string, is_active: boolean) => ({ id, name: id, native_symbol: "ETH", is_active });
 const CHAINS = [chain("ethereum", true), chain("base", true), chain("mantle", false)];
 
+export const REGISTRY = {
+  chains: [{ id: "ethereum", rpc_url: "https://node.example/key", native_symbol: "ETH", evm_number: 1 }],
+  evm_tokens: [{ chain: "ethereum", symbol: "USDC", contract_address: `0x${"1".repeat(40)}` }],
+  solana_tokens: [{ symbol: "USDC", mint_address: SOLANA }],
+};
+
 /** The market service as far as accounts use it. */
-const neighbour: ServiceModule = () => async () => {
+export const neighbour: ServiceModule = () => async () => {
+  const { knownChains, registry } = market.actions;
   const schema = implement({
-    contract: { name: market.name, actions: { knownChains: market.actions.knownChains } },
-    handlers: { knownChains: async () => CHAINS },
+    contract: { name: market.name, actions: { knownChains, registry } },
+    handlers: { knownChains: async () => CHAINS, registry: async () => REGISTRY },
   });
   return { schema };
 };
@@ -60,7 +68,7 @@ export async function startAccounts(
   };
 }
 
-function actionsOf(broker: TestBroker, principal: ReturnType<typeof principalOf>) {
+export function actionsOf(broker: TestBroker, principal: ReturnType<typeof principalOf>) {
   const call = <Result>(action: string, params: object) =>
     broker.callAs<Result>(principal, `accounts.${action}`, params);
   return {
@@ -72,6 +80,9 @@ function actionsOf(broker: TestBroker, principal: ReturnType<typeof principalOf>
     exchange: (changes: object = {}) =>
       call<Account>("create", { name: "OKX", account_type: "exchange", exchange_name: "okx", ...changes }),
     get: (id: string) => call<Account>("get", { id }),
+    sync: (id: string) => call<SyncReply>("sync", { id }),
+    syncAll: () => call<SyncAllReply>("syncAll", {}),
+    job: (id: string) => call<Job>("getJob", { id }),
     update: (id: string, params: object) => call<Account>("update", { id, ...params }),
     delete: (id: string, params: object = {}) => call<null>("delete", { id, ...params }),
     setHoldings: (id: string, holdings: unknown, params: object = {}) =>
