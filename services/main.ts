@@ -6,12 +6,14 @@ import accounts from "./accounts/accounts.service.ts";
 import auth from "./auth/auth.service.ts";
 import { type ProcessConfig, readProcessConfig } from "./common/broker-config.ts";
 import { ConfigurationError, environment } from "./common/config.ts";
+import { hearersOf } from "./common/events/hearers.ts";
 import { monitoringService } from "./common/monitoring.ts";
 import { outsideOf } from "./common/outside.ts";
 import { processUnreadiness, untilReady } from "./common/readiness.ts";
 import { logReplicas } from "./common/replicas.ts";
 import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
 import { stopInOrder } from "./common/stop.ts";
+import { contracts } from "./gateway/contracts.ts";
 import gateway from "./gateway/gateway.service.ts";
 import market from "./market/market.service.ts";
 import portfolios from "./portfolios/portfolios.service.ts";
@@ -65,7 +67,7 @@ async function run(names: readonly string[]): Promise<void> {
   stopInOrder({ broker, opened, state, config: config.process, log });
 
   for (const [index, open] of config.steps.entries()) {
-    opened.push(await open(broker.getLogger(names[index] as string), unreadiness));
+    opened.push(await open(broker.getLogger(names[index] as string), unreadiness, hearersOf(contracts)));
   }
   broker.createService(
     monitoringService({

@@ -1,6 +1,7 @@
 import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
+import { openEvents } from "../common/events.ts";
 import { implement } from "../common/implement.ts";
 import type { ServiceModule } from "../common/service.ts";
 import { portfolios } from "../portfolios/contract.ts";
@@ -26,9 +27,10 @@ const service: ServiceModule = (environment) => {
   const config = readAuthConfig(environment);
   const settings = readDatabaseSettings("auth", environment);
 
-  return async (log) => {
+  return async (log, _unreadiness, hearers) => {
     const database = await openDatabase({ settings, entities: [], migrations, log });
     const { pool } = database;
+    const events = openEvents({ contract: auth, pool, log, hearers });
     const open = await openIssuers({ ...config, pool, log });
     const { issuers } = open;
     const { algorithms, clientId, maxTokenLifetimeSeconds } = config;
@@ -36,6 +38,7 @@ const service: ServiceModule = (environment) => {
     const authenticate = authentication({ pool, verify, log });
     const signOuts = signOut({
       pool,
+      events,
       verify: logoutTokenVerifier({ issuers, algorithms, clientId }),
       maxTokenLifetimeSeconds,
       log,
@@ -60,7 +63,9 @@ const service: ServiceModule = (environment) => {
     return {
       schema,
       uses: [users.name, portfolios.name],
-      metrics: { metrics: keyMetrics, collect: collectKeyMetrics },
+      begin: events.begin,
+      end: events.end,
+      metrics: { metrics: [...keyMetrics, ...events.metrics.metrics], collect: collectKeyMetrics },
       unreadiness: database.unreadiness,
       async close() {
         clearInterval(forgetting);

@@ -71,135 +71,142 @@ export type RevocationPosition = z.infer<typeof RevocationPosition>;
 /** Rows per page of the list of revocations. */
 export const MAX_REVOCATIONS = 2_000;
 
-export const auth = contract("auth", {
-  /** Verifies an access token; its user is created at first sight. Every bad token is the same UNAUTHENTICATED. */
-  authenticate: {
-    summary: "Verify an access token and tell whose it is.",
-    scope: "internal",
-    params: z.strictObject({ token: z.string().max(MAX_TOKEN_LENGTH), address: Address.optional() }),
-    result: Principal,
-    problems: ["UNAUTHENTICATED", "ISSUER_UNAVAILABLE"],
+/** That a session, a token, or all of an identity until now is refused from now on; the key is the aggregate's. */
+const Revoked = Revocation.pick({ kind: true, key: true });
+
+export const auth = contract(
+  "auth",
+  {
+    /** Verifies an access token; its user is created at first sight. Every bad token is the same UNAUTHENTICATED. */
+    authenticate: {
+      summary: "Verify an access token and tell whose it is.",
+      scope: "internal",
+      params: z.strictObject({ token: z.string().max(MAX_TOKEN_LENGTH), address: Address.optional() }),
+      result: Principal,
+      problems: ["UNAUTHENTICATED", "ISSUER_UNAVAILABLE"],
+    },
+    /** What is refused although it looks good; gateways keep a copy. */
+    revocations: {
+      summary: "List revocations, oldest first, after a position.",
+      scope: "internal",
+      params: z.strictObject({ after: RevocationPosition.optional() }),
+      result: z.array(Revocation).max(MAX_REVOCATIONS),
+    },
+    /** OpenID Connect Back-Channel Logout 1.0: an issuer tells that a session, or all of a user's, has ended. */
+    backchannelLogout: {
+      summary: "Take an issuer's logout token.",
+      scope: "public",
+      http: "POST /oidc/backchannel-logout",
+      form: true,
+      params: z.strictObject({ logout_token: z.string().max(MAX_TOKEN_LENGTH) }),
+      result: z.strictObject({}),
+      problems: ["INVALID_LOGOUT_TOKEN", "ISSUER_UNAVAILABLE"],
+    },
+    logout: {
+      summary: "End the caller's session: its tokens are refused from now on.",
+      scope: "tokens:manage",
+      http: "POST /v1/logout",
+      status: 204,
+      params: z.strictObject({}),
+      result: z.null(),
+    },
+    revokeUser: {
+      summary: "End all sessions and tokens of a user (administrators).",
+      scope: "users:administer",
+      http: "POST /v1/users/{id}/revoke",
+      status: 204,
+      params: z.strictObject({ id: Uuid }),
+      result: z.null(),
+      problems: ["USER_NOT_FOUND"],
+    },
+    createToken: {
+      summary: "Create a personal access token; it is shown only in this reply.",
+      scope: "tokens:manage",
+      http: "POST /v1/tokens",
+      status: 201,
+      location: "/v1/tokens/{id}",
+      params: z.strictObject({
+        name: Name,
+        scopes: z
+          .array(GrantableScope)
+          .min(1, "must name a scope")
+          .max(GrantableScope.options.length, "must name each scope once")
+          .refine((scopes) => new Set(scopes).size === scopes.length, "must name each scope once"),
+        expires_at: z.iso.datetime({ offset: true }).meta({ description: "At most a year from now." }),
+        portfolio_id: Uuid.optional(),
+      }),
+      result: PersonalAccessToken.extend({ token: z.string() }),
+      problems: ["UNAUTHENTICATED", "TOKEN_EXPIRY_OUT_OF_RANGE", "TOO_MANY_TOKENS", "PORTFOLIO_NOT_FOUND"],
+    },
+    listTokens: {
+      summary: "List the caller's personal access tokens, oldest first.",
+      scope: "tokens:manage",
+      http: "GET /v1/tokens",
+      params: z.strictObject(PageParams),
+      result: pageOf(PersonalAccessToken),
+    },
+    deleteToken: {
+      summary: "Delete a personal access token: it is refused from now on.",
+      scope: "tokens:manage",
+      http: "DELETE /v1/tokens/{id}",
+      status: 204,
+      params: z.strictObject({ id: Uuid }),
+      result: z.null(),
+      problems: ["TOKEN_NOT_FOUND"],
+    },
+    audit: {
+      summary: "List the caller's audit trail, newest first.",
+      scope: "profile:read",
+      http: "GET /v1/me/audit",
+      params: z.strictObject(PageParams),
+      result: pageOf(AuditEvent),
+    },
+    /** Writes down what was done with a token. */
+    record: {
+      summary: "Add an act to a user's audit trail.",
+      scope: "internal",
+      params: z.strictObject({
+        user_id: Uuid,
+        act: z.string().min(1).max(100),
+        subject: z.string().min(1).max(255),
+        session_id: z.string().max(255).optional(),
+        token_id: z.string().max(255).optional(),
+        address: Address.optional(),
+        request_id: z.string().max(64).optional(),
+        details: z.record(z.string().max(50), z.string().max(500)).optional(),
+      }),
+      result: z.null(),
+    },
+    exportTokens: {
+      summary: "A user's personal access tokens.",
+      scope: "internal",
+      params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
+      result: pageOf(PersonalAccessToken),
+    },
+    exportAudit: {
+      summary: "A user's audit trail.",
+      scope: "internal",
+      params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
+      result: pageOf(AuditEvent),
+    },
+    /** Refuses all tokens of these identities that were issued until now, and the user's personal access tokens. */
+    revokeIdentities: {
+      summary: "End all sessions and tokens of a user.",
+      scope: "internal",
+      params: z.strictObject({
+        user_id: Uuid,
+        identities: z
+          .array(z.strictObject({ issuer: z.string().max(500), subject: z.string().max(255) }))
+          .max(100),
+      }),
+      result: z.null(),
+    },
+    eraseUser: {
+      summary: "Delete all that is kept of a user here; deleting it twice is no error.",
+      scope: "internal",
+      params: z.strictObject({ user_id: Uuid }),
+      result: z.null(),
+    },
   },
-  /** What is refused although it looks good; gateways keep a copy. */
-  revocations: {
-    summary: "List revocations, oldest first, after a position.",
-    scope: "internal",
-    params: z.strictObject({ after: RevocationPosition.optional() }),
-    result: z.array(Revocation).max(MAX_REVOCATIONS),
-  },
-  /** OpenID Connect Back-Channel Logout 1.0: an issuer tells that a session, or all of a user's, has ended. */
-  backchannelLogout: {
-    summary: "Take an issuer's logout token.",
-    scope: "public",
-    http: "POST /oidc/backchannel-logout",
-    form: true,
-    params: z.strictObject({ logout_token: z.string().max(MAX_TOKEN_LENGTH) }),
-    result: z.strictObject({}),
-    problems: ["INVALID_LOGOUT_TOKEN", "ISSUER_UNAVAILABLE"],
-  },
-  logout: {
-    summary: "End the caller's session: its tokens are refused from now on.",
-    scope: "tokens:manage",
-    http: "POST /v1/logout",
-    status: 204,
-    params: z.strictObject({}),
-    result: z.null(),
-  },
-  revokeUser: {
-    summary: "End all sessions and tokens of a user (administrators).",
-    scope: "users:administer",
-    http: "POST /v1/users/{id}/revoke",
-    status: 204,
-    params: z.strictObject({ id: Uuid }),
-    result: z.null(),
-    problems: ["USER_NOT_FOUND"],
-  },
-  createToken: {
-    summary: "Create a personal access token; it is shown only in this reply.",
-    scope: "tokens:manage",
-    http: "POST /v1/tokens",
-    status: 201,
-    location: "/v1/tokens/{id}",
-    params: z.strictObject({
-      name: Name,
-      scopes: z
-        .array(GrantableScope)
-        .min(1, "must name a scope")
-        .max(GrantableScope.options.length, "must name each scope once")
-        .refine((scopes) => new Set(scopes).size === scopes.length, "must name each scope once"),
-      expires_at: z.iso.datetime({ offset: true }).meta({ description: "At most a year from now." }),
-      portfolio_id: Uuid.optional(),
-    }),
-    result: PersonalAccessToken.extend({ token: z.string() }),
-    problems: ["UNAUTHENTICATED", "TOKEN_EXPIRY_OUT_OF_RANGE", "TOO_MANY_TOKENS", "PORTFOLIO_NOT_FOUND"],
-  },
-  listTokens: {
-    summary: "List the caller's personal access tokens, oldest first.",
-    scope: "tokens:manage",
-    http: "GET /v1/tokens",
-    params: z.strictObject(PageParams),
-    result: pageOf(PersonalAccessToken),
-  },
-  deleteToken: {
-    summary: "Delete a personal access token: it is refused from now on.",
-    scope: "tokens:manage",
-    http: "DELETE /v1/tokens/{id}",
-    status: 204,
-    params: z.strictObject({ id: Uuid }),
-    result: z.null(),
-    problems: ["TOKEN_NOT_FOUND"],
-  },
-  audit: {
-    summary: "List the caller's audit trail, newest first.",
-    scope: "profile:read",
-    http: "GET /v1/me/audit",
-    params: z.strictObject(PageParams),
-    result: pageOf(AuditEvent),
-  },
-  /** Writes down what was done with a token. */
-  record: {
-    summary: "Add an act to a user's audit trail.",
-    scope: "internal",
-    params: z.strictObject({
-      user_id: Uuid,
-      act: z.string().min(1).max(100),
-      subject: z.string().min(1).max(255),
-      session_id: z.string().max(255).optional(),
-      token_id: z.string().max(255).optional(),
-      address: Address.optional(),
-      request_id: z.string().max(64).optional(),
-      details: z.record(z.string().max(50), z.string().max(500)).optional(),
-    }),
-    result: z.null(),
-  },
-  exportTokens: {
-    summary: "A user's personal access tokens.",
-    scope: "internal",
-    params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
-    result: pageOf(PersonalAccessToken),
-  },
-  exportAudit: {
-    summary: "A user's audit trail.",
-    scope: "internal",
-    params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
-    result: pageOf(AuditEvent),
-  },
-  /** Refuses all tokens of these identities that were issued until now, and the user's personal access tokens. */
-  revokeIdentities: {
-    summary: "End all sessions and tokens of a user.",
-    scope: "internal",
-    params: z.strictObject({
-      user_id: Uuid,
-      identities: z
-        .array(z.strictObject({ issuer: z.string().max(500), subject: z.string().max(255) }))
-        .max(100),
-    }),
-    result: z.null(),
-  },
-  eraseUser: {
-    summary: "Delete all that is kept of a user here; deleting it twice is no error.",
-    scope: "internal",
-    params: z.strictObject({ user_id: Uuid }),
-    result: z.null(),
-  },
-});
+  { events: { "auth.session_revoked": Revoked } },
+);

@@ -1,8 +1,16 @@
 import { coalesce } from "../common/database/coalesce.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { isoTime } from "../common/database/times.ts";
+import { storing } from "../common/events/outbox.ts";
+import type { Events } from "../common/events.ts";
 import type { RevocationKeys, RevocationKind } from "../common/revocation-key.ts";
-import { MAX_REVOCATIONS, type Revocation, type RevocationPosition } from "./contract.ts";
+import { type auth, MAX_REVOCATIONS, type Revocation, type RevocationPosition } from "./contract.ts";
+
+/** What revocations are written with. */
+export interface RevocationStore {
+  readonly pool: ConnectionPool;
+  readonly events: Pick<Events<typeof auth>, "valuesOf">;
+}
 
 export interface NewRevocation {
   readonly kind: RevocationKind;
@@ -18,6 +26,7 @@ export interface RevocationQuestion {
 }
 
 const REVOKE = `
+  with told as (${storing("auth", 4)})
   insert into auth.revocations as r (kind, key, expires_at)
   select * from unnest($1::text[], $2::text[], $3::timestamptz[])
   on conflict (kind, key) do update
@@ -40,7 +49,10 @@ const LIST = `
   limit $4`;
 
 /** Refuses from now on what these name. */
-export async function revoke(pool: ConnectionPool, revocations: readonly NewRevocation[]): Promise<void> {
+export async function revoke(
+  { pool, events }: RevocationStore,
+  revocations: readonly NewRevocation[],
+): Promise<void> {
   if (revocations.length === 0) return;
   await pool.query({
     name: "auth.revocations.revoke",
@@ -49,8 +61,18 @@ export async function revoke(pool: ConnectionPool, revocations: readonly NewRevo
       revocations.map(({ kind }) => kind),
       revocations.map(({ key }) => key),
       revocations.map(({ expiresAt }) => expiresAt.toISOString()),
+      ...toldOf(events, revocations),
     ],
   });
+}
+
+/** The values that `storing` takes in a statement that revokes. */
+export function toldOf(
+  events: RevocationStore["events"],
+  revocations: readonly Pick<NewRevocation, "kind" | "key">[],
+): unknown[] {
+  const occurrences = revocations.map(({ kind, key }) => ({ aggregateId: key, payload: { kind, key } }));
+  return events.valuesOf("auth.session_revoked", occurrences);
 }
 
 /** Makes the question whether a token is revoked; those asked at the same time share a statement. */

@@ -1,14 +1,13 @@
-import type { ConnectionPool } from "../common/database/pool.ts";
+import { storing } from "../common/events/outbox.ts";
 import type { Principal } from "../common/principal.ts";
 import { problem } from "../common/problem.ts";
 import { type RevocationKind, revocationKey, revocationKeys } from "../common/revocation-key.ts";
 import type { Log } from "../common/service.ts";
 import { TokenRefused } from "./compact-jws.ts";
 import type { LogoutToken } from "./logout-token.ts";
-import { type NewRevocation, revoke } from "./revocations.ts";
+import { type NewRevocation, type RevocationStore, revoke, toldOf } from "./revocations.ts";
 
-export interface SignOutOptions {
-  readonly pool: ConnectionPool;
+export interface SignOutOptions extends RevocationStore {
   readonly verify: (token: string) => Promise<LogoutToken>;
   /** No token outlives this, so no revocation needs to. */
   readonly maxTokenLifetimeSeconds: number;
@@ -28,11 +27,12 @@ const TAKE_ONCE = `
     insert into auth.revocations as r (kind, key, expires_at) select $3, $4, $5 from taken
     on conflict (kind, key) do update
       set revoked_at = now(), expires_at = greatest(r.expires_at, excluded.expires_at)
-  )
+    returning key as id
+  ), told as (${storing("auth", 6, "revoked")})
   select key from taken`;
 
 /** The ways in which sessions and tokens end before their time. */
-export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutOptions) {
+export function signOut({ pool, events, verify, maxTokenLifetimeSeconds, log }: SignOutOptions) {
   const lasting = () => new Date(Date.now() + (maxTokenLifetimeSeconds + MARGIN_SECONDS) * 1000);
 
   /** Each logout token works once (OpenID Connect Back-Channel Logout 1.0 §2.6, `jti`). */
@@ -40,7 +40,14 @@ export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutO
     const kind: RevocationKind = sessionId === undefined ? "identity" : "session";
     const key = revocationKey(issuer, (sessionId ?? subject) as string);
     const usedUntil = new Date((expiresAt + MARGIN_SECONDS) * 1000);
-    const values = [revocationKey(issuer, tokenId), usedUntil, kind, key, lasting()];
+    const values = [
+      revocationKey(issuer, tokenId),
+      usedUntil,
+      kind,
+      key,
+      lasting(),
+      ...toldOf(events, [{ kind, key }]),
+    ];
     const taken = await pool.query({ name: "auth.logout-tokens.take", text: TAKE_ONCE, values });
     if (taken.length === 0) throw new TokenRefused("it was used before");
     return kind;
@@ -70,13 +77,13 @@ export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutO
         : token
           ? { kind: "token", key: token, expiresAt: lasting() }
           : { kind: "identity", key: identity, expiresAt: lasting() };
-      await revoke(pool, [revocation]);
+      await revoke({ pool, events }, [revocation]);
     },
 
     /** Ends everything of a user: sign-ins until now, and personal access tokens. */
     async ofUser(userId: string, identities: readonly { issuer: string; subject: string }[]): Promise<void> {
       await revoke(
-        pool,
+        { pool, events },
         identities.map(({ issuer, subject }) => ({
           kind: "identity",
           key: revocationKey(issuer, subject),
@@ -92,7 +99,9 @@ export function signOut({ pool, verify, maxTokenLifetimeSeconds, log }: SignOutO
 
     /** Refuses a personal access token that was deleted, wherever its principal is remembered. */
     async ofPersonalToken(issuer: string, id: string): Promise<void> {
-      await revoke(pool, [{ kind: "token", key: revocationKey(issuer, id), expiresAt: lasting() }]);
+      await revoke({ pool, events }, [
+        { kind: "token", key: revocationKey(issuer, id), expiresAt: lasting() },
+      ]);
     },
   };
 }

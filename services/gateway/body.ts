@@ -34,13 +34,16 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /**
  * The JSON object that is the request's body.
+ * @param options.unwrapsText the object may come as a text, which is JSON again.
  * @throws VALIDATION_FAILED, MALFORMED_JSON, MALFORMED_REQUEST, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE.
  */
 export async function readBody(
   request: IncomingMessage,
   response: ServerResponse,
+  { unwrapsText = false }: { readonly unwrapsText?: boolean | undefined } = {},
 ): Promise<Record<string, unknown>> {
-  const body = await readJson(request, response);
+  const read = await readJson(request, response);
+  const body = unwrapsText && typeof read === "string" ? unwrapped(read) : read;
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw invalid({ pointer: "", detail: "must be a JSON object" });
   }
@@ -54,7 +57,20 @@ export async function readBody(
 export async function readJson(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
   if (!isJson(request.headers["content-type"])) throw problem("UNSUPPORTED_MEDIA_TYPE");
   checkFraming(request);
-  const body = await parse(parseJson, request, response);
+  return shallow(await parse(parseJson, request, response));
+}
+
+function unwrapped(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw problem("MALFORMED_JSON");
+  }
+  return shallow(value);
+}
+
+function shallow(body: unknown): unknown {
   if (isDeeperThan(MAX_DEPTH, body)) {
     throw invalid({ pointer: "", detail: `must not be nested deeper than ${MAX_DEPTH} levels` });
   }

@@ -68,7 +68,9 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       }
       const result = await call(action, params, options);
       if (entry.everyPage)
-        await sendEveryPage(response, result, (cursor) => call(action, { ...params, cursor }, options));
+        await sendEveryPage(response, route, result, (cursor) =>
+          call(action, { ...params, cursor }, options),
+        );
       else sendResult(response, route, received, result);
     } catch (error) {
       const { code, data } = problemOf(error);

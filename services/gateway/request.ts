@@ -64,10 +64,10 @@ async function bodyOf(
   response: ServerResponse,
 ): Promise<Record<string, unknown>> {
   // Existing clients name the content type on every request: without a body it means nothing.
-  const { bodyMember, form } = route.entry;
+  const { bodyMember, form, unwrapsText } = route.entry;
   if (hasBody(request)) {
     if (bodyMember !== undefined) return { [bodyMember]: await readJson(request, response) };
-    return form ? readForm(request, response) : readBody(request, response);
+    return form ? readForm(request, response) : readBody(request, response, { unwrapsText });
   }
   if (needsBody(route)) throw problem("MALFORMED_JSON", { detail: "A JSON body is required." });
   return {};

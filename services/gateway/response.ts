@@ -16,7 +16,7 @@ export function sendResult(
     response.writeHead(204, PRIVATE).end();
     return;
   }
-  const body = JSON.stringify(route.isPage ? (result as { items: unknown }).items : result);
+  const body = route.write(route.isPage ? (result as { items: unknown }).items : result);
   response.writeHead(route.status, {
     "Content-Type": "application/json; charset=utf-8",
     "Content-Length": Buffer.byteLength(body),
@@ -37,6 +37,7 @@ interface ResultPage {
  */
 export async function sendEveryPage(
   response: ServerResponse,
+  { write }: Route,
   first: unknown,
   next: (cursor: string) => Promise<unknown>,
 ): Promise<void> {
@@ -44,8 +45,8 @@ export async function sendEveryPage(
   let page = first as ResultPage;
   let separator = "[";
   for (;;) {
-    for (const item of page.items) {
-      response.write(separator + JSON.stringify(item));
+    if (page.items.length > 0) {
+      response.write(separator + write(page.items).slice(1, -1));
       separator = ",";
     }
     if (page.next_cursor === undefined || response.destroyed) break;

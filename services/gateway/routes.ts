@@ -6,6 +6,7 @@ import {
   pathParameters,
   routesOf,
 } from "../common/contract.ts";
+import { jsonWriter } from "./exact-json.ts";
 
 /** A route of the HTTP API, with everything about it that can be worked out before a request comes. */
 export interface Route {
@@ -28,6 +29,8 @@ export interface Route {
   readonly isPage: boolean;
   /** Replies carry an ETag, made of the result's version. */
   readonly hasVersion: boolean;
+  /** Writes the result as JSON, of a page the list of its items. */
+  readonly write: (result: unknown) => string;
 }
 
 /** The routes of all contracts, in the order in which the contracts state them. */
@@ -42,7 +45,8 @@ export function routesOfContracts(contracts: readonly Contract[]): Route[] {
 function routeOf(http: string, action: string, entry: ActionEntry): Route {
   const [method, path] = http.split(" ") as [HttpMethod, string];
   const { shape } = entry.params;
-  const result = entry.result instanceof z.ZodObject ? entry.result.shape : {};
+  const result: z.ZodRawShape = entry.result instanceof z.ZodObject ? entry.result.shape : {};
+  const isPage = "items" in result && "next_cursor" in result;
   return {
     method,
     path,
@@ -53,8 +57,9 @@ function routeOf(http: string, action: string, entry: ActionEntry): Route {
     reserved: new Set([...pathParameters(path), ...(entry.ifMatch ? ["if_match"] : [])]),
     source: method === "GET" || method === "DELETE" ? "query" : "body",
     numeric: new Set(Object.keys(shape).filter((name) => isNumber(shape[name] as z.ZodType))),
-    isPage: "items" in result && "next_cursor" in result,
+    isPage,
     hasVersion: "version" in result,
+    write: jsonWriter(isPage ? (result.items as z.ZodType) : entry.result),
   };
 }
 

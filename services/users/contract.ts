@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { contract } from "../common/contract.ts";
 import { isStorable, Name, PageParams, pageOf, Uuid } from "../common/values.ts";
+import { ExportedPortfolio } from "../portfolios/contract/portfolio.ts";
+import { Snapshot } from "../portfolios/contract/snapshots.ts";
 
 /*
  * Terms. *User*: a person or program that uses the system, known by an id of ours. *Identity*: the pair of issuer and
@@ -55,66 +57,79 @@ export const Me = z.strictObject({
 });
 
 /** One thing that is kept of a user; the member of its kind's name holds it, in the form of its own route. */
-export const ExportRecord = z.looseObject({ kind: z.enum(["user", "portfolio", "account", "token", "act"]) });
-
-export const users = contract("users", {
-  /** The user of an identity: found, or created at its first sight; the profile follows the token. */
-  resolve: {
-    summary: "Find or create the user of an identity.",
-    scope: "internal",
-    params: z.strictObject({ ...Identity.shape, profile: Profile }),
-    result: z.strictObject({ user_id: Uuid }),
-  },
-  me: {
-    summary: "Tell who is signed in.",
-    scope: "profile:read",
-    http: ["GET /v1/me", "GET /me"],
-    params: z.strictObject({}),
-    result: Me,
-    // A token may outlive its user.
-    problems: ["UNAUTHENTICATED"],
-  },
-  /** Kept for existing clients, which use it to see whether a token works. */
-  protected: {
-    summary: "Tell whether the token works.",
-    scope: "profile:read",
-    http: "GET /protected",
-    params: z.strictObject({}),
-    result: z.strictObject({ message: z.string(), user_id: z.string() }),
-  },
-  updateMe: {
-    summary: "Change the caller's preferences; those left out stay as they are.",
-    scope: "profile:write",
-    http: "PATCH /v1/me",
-    params: z.strictObject({
-      display_name: Name.nullable().optional(),
-      base_currency: Currency.optional(),
-      time_zone: TimeZone.optional(),
-    }),
-    result: Me,
-    problems: ["UNAUTHENTICATED"],
-  },
-  deleteMe: {
-    summary: "Delete the caller and all that is kept of the caller, everywhere.",
-    scope: "profile:write",
-    http: "DELETE /v1/me",
-    status: 204,
-    params: z.strictObject({}),
-    result: z.null(),
-  },
-  exportMe: {
-    summary: "All that is kept of the caller, as a list of records.",
-    scope: "profile:write",
-    http: "GET /v1/me/export",
-    everyPage: true,
-    params: z.strictObject({ cursor: PageParams.cursor }),
-    result: pageOf(ExportRecord),
-    problems: ["UNAUTHENTICATED"],
-  },
-  identities: {
-    summary: "The identities of a user; none when there is no such user.",
-    scope: "internal",
-    params: z.strictObject({ user_id: Uuid }),
-    result: z.array(Identity),
-  },
+export const ExportRecord = z.looseObject({
+  kind: z.enum(["user", "portfolio", "recommendation", "snapshot", "account", "token", "act"]),
+  // Those with numbers of exact digits have to be known to be written.
+  portfolio: ExportedPortfolio.optional(),
+  snapshot: Snapshot.optional(),
 });
+export type ExportRecord = z.infer<typeof ExportRecord>;
+
+/** What happens to a user; its id is the aggregate's. */
+const OfUser = z.strictObject({ user_id: Uuid });
+
+export const users = contract(
+  "users",
+  {
+    /** The user of an identity: found, or created at its first sight; the profile follows the token. */
+    resolve: {
+      summary: "Find or create the user of an identity.",
+      scope: "internal",
+      params: z.strictObject({ ...Identity.shape, profile: Profile }),
+      result: z.strictObject({ user_id: Uuid }),
+    },
+    me: {
+      summary: "Tell who is signed in.",
+      scope: "profile:read",
+      http: ["GET /v1/me", "GET /me"],
+      params: z.strictObject({}),
+      result: Me,
+      // A token may outlive its user.
+      problems: ["UNAUTHENTICATED"],
+    },
+    /** Kept for existing clients, which use it to see whether a token works. */
+    protected: {
+      summary: "Tell whether the token works.",
+      scope: "profile:read",
+      http: "GET /protected",
+      params: z.strictObject({}),
+      result: z.strictObject({ message: z.string(), user_id: z.string() }),
+    },
+    updateMe: {
+      summary: "Change the caller's preferences; those left out stay as they are.",
+      scope: "profile:write",
+      http: "PATCH /v1/me",
+      params: z.strictObject({
+        display_name: Name.nullable().optional(),
+        base_currency: Currency.optional(),
+        time_zone: TimeZone.optional(),
+      }),
+      result: Me,
+      problems: ["UNAUTHENTICATED"],
+    },
+    deleteMe: {
+      summary: "Delete the caller and all that is kept of the caller, everywhere.",
+      scope: "profile:write",
+      http: "DELETE /v1/me",
+      status: 204,
+      params: z.strictObject({}),
+      result: z.null(),
+    },
+    exportMe: {
+      summary: "All that is kept of the caller, as a list of records.",
+      scope: "profile:write",
+      http: "GET /v1/me/export",
+      everyPage: true,
+      params: z.strictObject({ cursor: PageParams.cursor }),
+      result: pageOf(ExportRecord),
+      problems: ["UNAUTHENTICATED"],
+    },
+    identities: {
+      summary: "The identities of a user; none when there is no such user.",
+      scope: "internal",
+      params: z.strictObject({ user_id: Uuid }),
+      result: z.array(Identity),
+    },
+  },
+  { events: { "users.created": OfUser, "users.deleted": OfUser } },
+);

@@ -4,23 +4,41 @@ import type { auth } from "../auth/contract.ts";
 import type { Call } from "../common/contract.ts";
 import { problem } from "../common/problem.ts";
 import type { portfolios } from "../portfolios/contract.ts";
+import type { ExportRecord } from "./contract.ts";
 
 type Peers = Call<typeof auth | typeof portfolios | typeof accounts>;
-interface Source {
-  readonly kind: "portfolio" | "account" | "token" | "act";
-  readonly page: (
-    call: Peers,
-    params: { user_id: string; cursor?: string },
-  ) => Promise<{ items: object[]; next_cursor?: string | undefined }>;
+
+interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor?: string | undefined;
 }
+
+type Source = (call: Peers, params: { user_id: string; cursor?: string }) => Promise<Page<ExportRecord>>;
 
 /** Where else a user's data is, in the order in which it is exported after the user itself. */
 const sources: readonly Source[] = [
-  { kind: "portfolio", page: (call, params) => call("portfolios.exportUser", params) },
-  { kind: "account", page: (call, params) => call("accounts.exportUser", params) },
-  { kind: "token", page: (call, params) => call("auth.exportTokens", params) },
-  { kind: "act", page: (call, params) => call("auth.exportAudit", params) },
+  async (call, params) =>
+    recordsOf(await call("portfolios.exportUser", params), (portfolio) => ({ kind: "portfolio", portfolio })),
+  async (call, params) =>
+    recordsOf(await call("portfolios.exportRecommendations", params), (recommendation) => ({
+      kind: "recommendation",
+      recommendation,
+    })),
+  async (call, params) =>
+    recordsOf(await call("portfolios.exportSnapshots", params), (snapshot) => ({
+      kind: "snapshot",
+      snapshot,
+    })),
+  async (call, params) =>
+    recordsOf(await call("accounts.exportUser", params), (account) => ({ kind: "account", account })),
+  async (call, params) =>
+    recordsOf(await call("auth.exportTokens", params), (token) => ({ kind: "token", token })),
+  async (call, params) => recordsOf(await call("auth.exportAudit", params), (act) => ({ kind: "act", act })),
 ];
+
+function recordsOf<Item>(page: Page<Item>, record: (item: Item) => ExportRecord): Page<ExportRecord> {
+  return { ...page, items: page.items.map(record) };
+}
 
 /** Which source the export is at, and where in it. */
 const Cursor = z.tuple([
@@ -40,8 +58,8 @@ export const firstCursor = Buffer.from("[0,null]").toString("base64url");
  */
 export async function exportPage(call: Peers, userId: string, cursor: string) {
   const [index, inside] = parse(cursor);
-  const source = sources[index] as Source;
-  const { items, next_cursor } = await source.page(call, {
+  const page = sources[index] as Source;
+  const { items, next_cursor } = await page(call, {
     user_id: userId,
     ...(inside !== null && { cursor: inside }),
   });
@@ -51,10 +69,7 @@ export async function exportPage(call: Peers, userId: string, cursor: string) {
       : index + 1 < sources.length
         ? cursorOf(index + 1)
         : undefined;
-  return {
-    items: items.map((item) => ({ kind: source.kind, [source.kind]: item })),
-    ...(next !== undefined && { next_cursor: next }),
-  };
+  return { items: [...items], ...(next !== undefined && { next_cursor: next }) };
 }
 
 /** The cursor of a source's first page, or of where it goes on. */

@@ -1,6 +1,14 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
-import type { Identity, Profile } from "./contract.ts";
+import { storing } from "../common/events/outbox.ts";
+import type { Events } from "../common/events.ts";
+import type { Identity, Profile, users } from "./contract.ts";
+
+/** What users are written with. */
+export interface UserStore {
+  readonly pool: ConnectionPool;
+  readonly events: Pick<Events<typeof users>, "valuesOf">;
+}
 
 /** An identity with what its token says. */
 export interface Sighting {
@@ -31,10 +39,10 @@ const CREATE = `
     insert into users.identities (issuer, subject, user_id)
     select issuer, subject, user_id from seen order by issuer, subject
     on conflict do nothing
-    returning user_id
-  )
+    returning user_id as id
+  ), told as (${storing("users", 7, "created")})
   insert into users.users (id, email, email_verified, preferred_username)
-  select seen.user_id, email, email_verified, preferred_username from seen join created using (user_id)`;
+  select created.id, email, email_verified, preferred_username from seen join created on created.id = seen.user_id`;
 
 // Locked in one order, so that replicas that update the same users wait for each other and do not deadlock.
 const FOLLOW_TOKEN = `
@@ -58,14 +66,15 @@ const FOLLOW_TOKEN = `
  * @param askedAt since when the first of them has been waiting, as `performance.now()` gave it.
  */
 export async function resolveUsers(
-  pool: ConnectionPool,
+  store: UserStore,
   sightings: readonly Sighting[],
   askedAt?: number,
 ): Promise<string[]> {
+  const { pool } = store;
   const found = await find(pool, sightings, askedAt);
   const unknown = sightings.filter((_, position) => !found.has(position));
   if (unknown.length > 0) {
-    await create(pool, unknown);
+    await create(store, unknown);
     const again = await find(pool, sightings);
     for (const [position, row] of again) found.set(position, row);
   }
@@ -95,18 +104,21 @@ async function find(
   return new Map(rows.map((row) => [Number(row.position) - 1, row]));
 }
 
-async function create(pool: ConnectionPool, sightings: readonly Sighting[]): Promise<void> {
+async function create({ pool, events }: UserStore, sightings: readonly Sighting[]): Promise<void> {
   const distinct = [...new Map(sightings.map((sighting) => [keyOf(sighting.identity), sighting])).values()];
+  const ids = distinct.map(() => randomUUIDv7());
+  const created = ids.map((id) => ({ aggregateId: id, payload: { user_id: id } }));
   await pool.query({
     name: "users.identities.create",
     text: CREATE,
     values: [
       distinct.map(({ identity }) => identity.issuer),
       distinct.map(({ identity }) => identity.subject),
-      distinct.map(() => randomUUIDv7()),
+      ids,
       distinct.map(({ profile }) => profile.email ?? null),
       distinct.map(({ profile }) => profile.email_verified ?? null),
       distinct.map(({ profile }) => profile.preferred_username ?? null),
+      ...events.valuesOf("users.created", created),
     ],
   });
 }

@@ -5,6 +5,7 @@ import { coalesce } from "../common/database/coalesce.ts";
 import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
+import { openEvents } from "../common/events.ts";
 import { implement } from "../common/implement.ts";
 import type { Principal } from "../common/principal.ts";
 import type { ServiceModule } from "../common/service.ts";
@@ -20,13 +21,15 @@ import { changePreferences, findUser, type User } from "./preferences.ts";
 const service: ServiceModule = (environment) => {
   const settings = readDatabaseSettings("users", environment);
 
-  return async (log) => {
+  return async (log, _unreadiness, hearers) => {
     const database = await openDatabase({ settings, entities: [], migrations, log });
     const { pool } = database;
+    const events = openEvents({ contract: users, pool, log, hearers });
+    const store = { pool, events };
     const resolve = coalesce<Sighting, string>({
       maxBatchSize: 500,
       maxBatches: 2,
-      read: (sightings, askedAt) => resolveUsers(pool, sightings, askedAt),
+      read: (sightings, askedAt) => resolveUsers(store, sightings, askedAt),
     });
 
     const schema = implement({
@@ -56,7 +59,7 @@ const service: ServiceModule = (environment) => {
         },
 
         async deleteMe({ principal, call }) {
-          await eraseUser(pool, call, principal.userId);
+          await eraseUser(store, call, principal.userId);
           return null;
         },
 
@@ -80,6 +83,9 @@ const service: ServiceModule = (environment) => {
       schema,
       uses: [auth.name, portfolios.name, accounts.name],
       unreadiness: database.unreadiness,
+      begin: events.begin,
+      end: events.end,
+      metrics: events.metrics,
       close: database.close,
     };
   };

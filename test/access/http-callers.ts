@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { GrantableScope } from "../../services/common/principal.ts";
+import { contracts } from "../../services/gateway/contracts.ts";
 import type { System } from "../support/system.ts";
-import { type Caller, type Request, type Row, scopesOf, seededRegistry, type Target } from "./matrix.ts";
+import { type Act, makeBelongings, type Part } from "./belongings.ts";
+import { type Caller, type Request, type Row, requestsOf, scopesOf, type Target } from "./matrix.ts";
 
 export const BACK_CHANNEL = "http://schemas.openid.net/event/backchannel-logout";
 /** What the product promises, and a little for a busy machine. */
@@ -35,8 +37,8 @@ export function send(
   });
 }
 
-/** A user who has been here before, with one of everything that users have. */
-export async function newTarget(system: System): Promise<Target> {
+/** A user who has been here before, with one of everything that users have, and these parts of it. */
+export async function newTarget(system: System, parts: readonly Part[] = []): Promise<Target> {
   const { issuer } = system;
   const subject = `owner-${randomUUID()}`;
   const sid = `session-${subject}`;
@@ -47,28 +49,13 @@ export async function newTarget(system: System): Promise<Target> {
       claims: { aud: CLIENT_ID, sid, jti: randomUUID(), events: { [BACK_CHANNEL]: {} } },
     }),
   ]);
-  const portfolio = (name: string) =>
-    created(system, accessToken, { method: "POST", path: "/v1/portfolios", members: { name } });
-  const first = await portfolio("First");
-  const [second, account, token, me] = await Promise.all([
-    portfolio("Second"),
-    created(system, accessToken, {
-      method: "POST",
-      path: "/v1/accounts",
-      members: { name: "By hand", account_type: "manual" },
-    }),
-    newScript(system, accessToken, ["profile:read"]),
-    send(system, accessToken, { method: "GET", path: "/v1/me", members: {} }),
-  ]);
-  const { id: userId } = (await me.json()) as { id: string };
-  const ids = {
-    portfolioId: first.id,
-    secondPortfolioId: second.id,
-    accountId: account.id,
-    tokenId: token.id,
-    ...seededRegistry,
+  const act: Act = async (action, params) => {
+    const [request] = requestsOf(contracts, action, params);
+    return succeeded(request as Request, await send(system, accessToken, request as Request));
   };
-  return { userId, issuer: issuer.url, subject, accessToken, logoutToken, ...ids };
+  const belongings = await makeBelongings(act, parts);
+  const { id: userId } = await act("users.me", {});
+  return { userId, issuer: issuer.url, subject, accessToken, logoutToken, ...belongings };
 }
 
 /** A user who has just been deleted, when no gateway takes the token any more. */
@@ -135,8 +122,11 @@ function newScript(system: System, owner: string, scopes: readonly GrantableScop
 }
 
 async function created(system: System, token: string, request: Request) {
-  const reply = await send(system, token, request);
+  return succeeded<{ id: string; token: string }>(request, await send(system, token, request));
+}
+
+async function succeeded<Result>({ method, path }: Request, reply: Response): Promise<Result> {
   const text = await reply.text();
-  if (reply.status !== 201) throw new Error(`${request.path} answered ${reply.status}: ${text}`);
-  return JSON.parse(text) as { id: string; token: string };
+  if (!reply.ok) throw new Error(`${method} ${path} answered ${reply.status}: ${text}`);
+  return (text === "" ? {} : JSON.parse(text)) as Result;
 }

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { contracts } from "../../services/gateway/contracts.ts";
 import { checkedProblem } from "../gateway/http.ts";
+import { type CoinPaprika, startCoinPaprika } from "../support/providers/coinpaprika.ts";
 import { type System, startSystem } from "../support/system.ts";
+import { partsOf } from "./belongings.ts";
 import { CLIENT_ID, newDeletedTarget, newTarget, send, tokenOf } from "./http-callers.ts";
 import {
   type Caller,
@@ -20,13 +22,25 @@ import {
 import { snapshot } from "./snapshot.ts";
 
 let system: System;
+let prices: CoinPaprika;
 let deleted: Target;
 
 beforeAll(async () => {
-  system = await startSystem({ environment: { OIDC_CLIENT_ID: CLIENT_ID } });
+  prices = await startCoinPaprika([
+    { id: "btc-bitcoin", symbol: "BTC", name: "Bitcoin", rank: 1, price: "100000" },
+  ]);
+  const environment = {
+    OIDC_CLIENT_ID: CLIENT_ID,
+    COINPAPRIKA_URL: prices.url,
+    OUTGOING_PRIVATE_HOSTS: new URL(prices.url).host,
+  };
+  system = await startSystem({ environment });
   deleted = await newDeletedTarget(system);
 }, 60_000);
-afterAll(() => system.stop());
+afterAll(async () => {
+  await system.stop();
+  await prices.stop();
+});
 
 /** The first route has a cell for each caller; the others lead to the same action, so two tell whether they guard it. */
 const cells = rows.flatMap((row) =>
@@ -73,7 +87,7 @@ function namesTarget({ params }: Row, target: Target): boolean {
 describe("over HTTP", () => {
   it.each(cells)("%s by %s is as declared: %s", async (_title, caller, _route, cell) => {
     const { row, outcome } = cell;
-    const target = caller === "deleted" ? deleted : await newTarget(system);
+    const target = caller === "deleted" ? deleted : await newTarget(system, partsOf[row.action]);
     const token = await tokenOf(system, caller, row, target);
     const isStranger = caller === "other" || caller === "administrator" || caller === "anonymous";
     const ids = ownIdsOf(target);

@@ -35,8 +35,15 @@ export interface Target {
   readonly portfolioId: string;
   /** Another portfolio of the same user. */
   readonly secondPortfolioId: string;
-  /** A manual account of the user's, which the portfolio does not link. */
+  /** A manual account of the user's that the portfolio does not link, and one that it does, with something in it. */
   readonly accountId: string;
+  readonly linkedAccountId: string;
+  /** Recommendations for the portfolio: one that waits for the user's word, and one that has had it. */
+  readonly pendingId: string;
+  readonly approvedId: string;
+  /** The user's account at an exchange, and a sync of it. */
+  readonly syncedAccountId: string;
+  readonly jobId: string;
   /** A personal access token of the user's, as a thing, not to call with. */
   readonly tokenId: string;
   readonly accessToken: string;
@@ -55,7 +62,17 @@ export function withUnknownIds(target: Target): Target {
 }
 
 /** The members of a target that are ids of what is its user's own. */
-const OWN_IDS = ["userId", "portfolioId", "accountId", "tokenId"] as const;
+const OWN_IDS = [
+  "userId",
+  "portfolioId",
+  "accountId",
+  "linkedAccountId",
+  "pendingId",
+  "approvedId",
+  "syncedAccountId",
+  "jobId",
+  "tokenId",
+] as const;
 
 /** What a target's user is and has, by which a reply to somebody else would give it away. */
 export function ownIdsOf(target: Target): string[] {
@@ -101,6 +118,7 @@ export interface Outcome {
 const HOUR_MS = 3_600_000;
 const nothing = () => ({});
 const portfolio = ({ portfolioId: id }: Target) => ({ id });
+const pending = (target: Target) => ({ ...portfolio(target), recommendation_id: target.pendingId });
 const account = ({ accountId: id }: Target) => ({ id });
 const evmChain = ({ chainId: id }: Target) => ({ id });
 const evmToken = ({ evmTokenId: id }: Target) => ({ id });
@@ -123,12 +141,38 @@ export const rows: readonly Row[] = [
   row("portfolios.update", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", (target) => ({ ...portfolio(target), name: "Changed" }), "PORTFOLIO_NOT_FOUND"),
   row("portfolios.delete", "portfolios:write", "204 404 404 401 401/404 204 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
 
+  // Whose portfolio it is comes first, so what is said of its parts is said of it.
+  row("portfolios.listAccounts", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  // Linking shows what is in the account to whoever reads the portfolio.
+  row("portfolios.linkAccount", "portfolios:write", "201 404 404 401 401/404 201 403 404 401", (target) => ({ ...portfolio(target), account_id: target.accountId }), "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.replaceAccounts", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", (target) => ({ ...portfolio(target), account_ids: [target.accountId] }), "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.unlinkAccount", "portfolios:write", "204 404 404 401 401/404 204 403 404 401", (target) => ({ ...portfolio(target), account_id: target.linkedAccountId }), "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.holdings", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.construct", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.allocation", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.drift", "portfolios:read",   "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.listSnapshots", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.latestSnapshot", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.takeSnapshot", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.takeEndOfDaySnapshot", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.takeAllSnapshots", "portfolios:write", "200 200 200 401 401/200 200 403 200 401", nothing),
+  row("portfolios.listRecommendations", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.getRecommendation", "portfolios:read", "200 404 404 401 401/404 200 403 404 401", pending, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.createRecommendation", "portfolios:write", "201 404 404 401 401/404 201 403 404 401", (target) => ({ ...portfolio(target), recommendation_type: "stop_loss", rationale: "x", proposed_orders: [] }), "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.generateRecommendations", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", portfolio, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.approveRecommendation", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", pending, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.rejectRecommendation", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", pending, "PORTFOLIO_NOT_FOUND"),
+  row("portfolios.executeRecommendation", "portfolios:write", "200 404 404 401 401/404 200 403 404 401", (target) => ({ ...portfolio(target), recommendation_id: target.approvedId }), "PORTFOLIO_NOT_FOUND"),
+
   row("accounts.list", "accounts:read",        "200 200 200 401 401/200 200 403 403 401", nothing),
   row("accounts.create", "accounts:write",     "201 201 201 401 401/201 201 403 403 401", () => ({ name: "Cash", account_type: "manual" })),
   row("accounts.get", "accounts:read",         "200 404 404 401 401/404 200 403 403 401", account, "ACCOUNT_NOT_FOUND"),
   row("accounts.update", "accounts:write",     "200 404 404 401 401/404 200 403 403 401", (target) => ({ ...account(target), name: "Changed" }), "ACCOUNT_NOT_FOUND"),
   row("accounts.setHoldings", "accounts:write", "200 404 404 401 401/404 200 403 403 401", (target) => ({ ...account(target), holdings: [{ asset: "BTC", quantity: "1" }] }), "ACCOUNT_NOT_FOUND"),
   row("accounts.delete", "accounts:write",     "204 404 404 401 401/404 204 403 403 401", account, "ACCOUNT_NOT_FOUND"),
+  row("accounts.sync", "accounts:write",       "202 404 404 401 401/404 202 403 403 401", ({ syncedAccountId: id }) => ({ id }), "ACCOUNT_NOT_FOUND"),
+  row("accounts.syncAll", "accounts:write",    "202 202 202 401 401/202 202 403 403 401", nothing),
+  row("accounts.getJob", "accounts:read",      "200 404 404 401 401/404 200 403 403 401", ({ jobId: id }) => ({ id }), "JOB_NOT_FOUND"),
 
   row("market.listEvmChains", "market:read",   "200 200 200 401 401/200 200 403 200 401", nothing),
   row("market.getEvmChain", "market:read",     "200 200 200 401 401/200 200 403 200 401", evmChain),
@@ -147,6 +191,7 @@ export const rows: readonly Row[] = [
   row("market.createSolanaToken", "market:administer", "403 403 201 401 401/403 403 403 403 401", () => ({ symbol: "NEW", mint_address: getAddressDecoder().decode(randomBytes(32)) })),
   row("market.updateSolanaToken", "market:administer", "403 403 200 401 401/403 403 403 403 401", (target) => ({ ...solanaToken(target), symbol: "CHANGED" })),
   row("market.deleteSolanaToken", "market:administer", "403 403 204 401 401/403 403 403 403 401", solanaToken),
+  row("market.fetchAllCoins", "market:administer", "403 403 200 401 401/403 403 403 403 401", nothing),
   row("market.listChains", "public",           "200 200 200 200 200     200 200 200 200", nothing),
 
   row("users.me", "profile:read",              "200 200 200 401 401     200 403 200 401", nothing),
@@ -175,6 +220,10 @@ export const rows: readonly Row[] = [
   internal("auth.exportAudit",        user),
   internal("auth.revokeIdentities",   ({ userId: user_id, issuer, subject }) => ({ user_id, identities: [{ issuer, subject }] })),
   internal("auth.eraseUser",          user),
+  internal("portfolios.exportSnapshots", user),
+  internal("portfolios.exportRecommendations", user),
+  internal("portfolios.accountDeleted", ({ userId, linkedAccountId }) => ({ event_id: randomUUID(), event: "accounts.deleted", aggregate_id: linkedAccountId, occurred_at: new Date().toISOString(), sequence: 1, payload: { account_id: linkedAccountId, user_id: userId } })),
+  internal("market.registry",         nothing),
   internal("accounts.holdings",       ({ userId: user_id, accountId }) => ({ user_id, account_ids: [accountId] })),
   internal("accounts.exportUser",     user),
   internal("accounts.eraseUser",      user),

@@ -5,8 +5,9 @@ import { readProcessConfig } from "../../services/common/broker-config.ts";
 import { ADMINISTRATOR, type Principal } from "../../services/common/principal.ts";
 import { principalOf } from "../support/broker.ts";
 import type { System } from "../support/system.ts";
+import { makeBelongings, type Part } from "./belongings.ts";
 import { BACK_CHANNEL, CLIENT_ID } from "./http-callers.ts";
-import { type Caller, type Row, scopesOf, seededRegistry, type Target } from "./matrix.ts";
+import { type Caller, type Row, scopesOf, type Target } from "./matrix.ts";
 
 /** Calls actions as any process on NATS can: with whatever it says is the principal. */
 export interface Node {
@@ -34,8 +35,12 @@ export async function joinNamespace(namespace: string): Promise<Node> {
   };
 }
 
-/** A user with one of everything that users have. */
-export async function newTarget({ issuer }: System, node: Node): Promise<Target> {
+/** A user with one of everything that users have, and these parts of it. */
+export async function newTarget(
+  { issuer }: System,
+  node: Node,
+  parts: readonly Part[] = [],
+): Promise<Target> {
   const subject = `owner-${randomUUID()}`;
   const sid = `session-${subject}`;
   const identity = { issuer: issuer.url, subject };
@@ -51,24 +56,8 @@ export async function newTarget({ issuer }: System, node: Node): Promise<Target>
       claims: { aud: CLIENT_ID, sid, jti: randomUUID(), events: { [BACK_CHANNEL]: {} } },
     }),
   ]);
-  const portfolio = (name: string) => node.call<{ id: string }>("portfolios.create", { name }, owner);
-  const expires_at = new Date(Date.now() + 3_600_000).toISOString();
-  const newToken = { name: "Script", scopes: ["profile:read"], expires_at };
-  const first = await portfolio("First");
-  const newAccount = { name: "By hand", account_type: "manual" };
-  const [second, account, token] = await Promise.all([
-    portfolio("Second"),
-    node.call<{ id: string }>("accounts.create", newAccount, owner),
-    node.call<{ id: string }>("auth.createToken", newToken, owner),
-  ]);
-  const ids = {
-    portfolioId: first.id,
-    secondPortfolioId: second.id,
-    accountId: account.id,
-    tokenId: token.id,
-    ...seededRegistry,
-  };
-  return { userId, ...identity, accessToken, logoutToken, ...ids };
+  const belongings = await makeBelongings((action, params) => node.call(action, params, owner), parts);
+  return { userId, ...identity, accessToken, logoutToken, ...belongings };
 }
 
 export async function newDeletedTarget(system: System, node: Node): Promise<Target> {

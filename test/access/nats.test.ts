@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Principal } from "../../services/common/principal.ts";
+import { type CoinPaprika, startCoinPaprika } from "../support/providers/coinpaprika.ts";
 import { type System, startSystem } from "../support/system.ts";
+import { partsOf } from "./belongings.ts";
 import { CLIENT_ID } from "./http-callers.ts";
 import {
   type Caller,
@@ -26,18 +28,29 @@ import {
 import { snapshot } from "./snapshot.ts";
 
 let system: System;
+let prices: CoinPaprika;
 let node: Node;
 let deleted: Target;
 
 beforeAll(async () => {
   const namespace = `test-access-${randomBytes(6).toString("hex")}`;
-  system = await startSystem({ environment: { OIDC_CLIENT_ID: CLIENT_ID, NATS_NAMESPACE: namespace } });
+  prices = await startCoinPaprika([
+    { id: "btc-bitcoin", symbol: "BTC", name: "Bitcoin", rank: 1, price: "100000" },
+  ]);
+  const environment = {
+    OIDC_CLIENT_ID: CLIENT_ID,
+    NATS_NAMESPACE: namespace,
+    COINPAPRIKA_URL: prices.url,
+    OUTGOING_PRIVATE_HOSTS: new URL(prices.url).host,
+  };
+  system = await startSystem({ environment });
   node = await joinNamespace(namespace);
   deleted = await newDeletedTarget(system, node);
 }, 60_000);
 afterAll(async () => {
   await node.stop();
   await system.stop();
+  await prices.stop();
 });
 
 type Answer = { readonly result: unknown } | { readonly error: object };
@@ -62,7 +75,7 @@ const cells = rows.flatMap((row) =>
 
 describe("over NATS, without the gateway", () => {
   it.each(cells)("%s by %s is as declared", async (_, caller, { row, outcome }) => {
-    const target = caller === "deleted" ? deleted : await newTarget(system, node);
+    const target = caller === "deleted" ? deleted : await newTarget(system, node, partsOf[row.action]);
     const principal = await principalFor(system, node, caller, row, target);
     const isInternal = row.scope === "internal";
     const ids = ownIdsOf(target);

@@ -48,7 +48,11 @@ export async function startAuth(
     OIDC_AUDIENCE: AUDIENCE,
     ...environment,
   };
-  const service = await auth(settings)({ info: note, warn: note, error: note }, async () => undefined);
+  const service = await auth(settings)(
+    { info: note, warn: note, error: note },
+    async () => undefined,
+    new Map(),
+  );
   broker.createService(service.schema);
   if (withUsers) broker.createService(usersThatTake(resolved));
   await broker.start();

@@ -1,8 +1,10 @@
 import { ServiceBroker } from "moleculer";
 import type { Environment } from "../../services/common/config.ts";
+import { hearersOf } from "../../services/common/events/hearers.ts";
 import { outsideOf } from "../../services/common/outside.ts";
 import type { Principal } from "../../services/common/principal.ts";
 import type { OpenService, ServiceModule } from "../../services/common/service.ts";
+import { contracts } from "../../services/gateway/contracts.ts";
 
 export interface TestBroker {
   readonly broker: ServiceBroker;
@@ -26,7 +28,7 @@ export async function startBroker(
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const opened: OpenService[] = [];
   for (const module of modules) {
-    opened.push(await module(environment)(silent, async () => undefined));
+    opened.push(await module(environment)(silent, async () => undefined, hearersOf(contracts)));
   }
   for (const { schema } of opened) broker.createService(schema);
   await broker.start();

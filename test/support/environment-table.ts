@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { accountsVariables } from "../../services/accounts/config.ts";
 import { authVariables } from "../../services/auth/config.ts";
 import { processVariables } from "../../services/common/broker-config.ts";
@@ -27,6 +28,8 @@ export function environmentTable(): string {
 }
 
 function defaultOf({ schema }: Variable): string {
+  // What it would be as text in the environment, where reading makes something else of it.
+  if (schema instanceof z.ZodPrefault) return String(schema.def.defaultValue);
   const absent = schema.safeParse(undefined);
   if (!absent.success) return "required";
   return absent.data === undefined || String(absent.data) === "" ? "–" : String(absent.data);

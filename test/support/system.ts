@@ -65,7 +65,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     OIDC_AUDIENCE: AUDIENCE,
     SERVER_HOST: "127.0.0.1",
     METRICS_HOST: "127.0.0.1",
-    // Nothing leaves on its own; what tests these says so.
+    // Nothing leaves, and nothing begins on its own; what tests these says so.
+    OUTGOING_HOSTS: "nowhere.invalid",
     FETCH_ALL_COINS_ENABLED: "false",
     SCHEDULED_SYNC_ENABLED: "false",
     EOD_SNAPSHOT_ENABLED: "false",

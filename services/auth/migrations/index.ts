@@ -1,5 +1,6 @@
 import type { MigrationList } from "../../common/database/migrate.ts";
+import { eventMigrations } from "../../common/events/migrations.ts";
 import { CreateAuth } from "./0001-auth.ts";
 
 /** In order; forward only. */
-export const migrations: MigrationList = [{ name: "0001-auth", class: CreateAuth }];
+export const migrations: MigrationList = [{ name: "0001-auth", class: CreateAuth }, ...eventMigrations];
