@@ -49,6 +49,8 @@ async function provisionRole(
 ): Promise<void> {
   const role = pg.escapeIdentifier(entry.role);
   const schema = pg.escapeIdentifier(entry.service);
+  // Its jobs are in a schema beside it, which the role itself may not create.
+  const jobsSchema = pg.escapeIdentifier(`${entry.service}_jobs`);
   const database = pg.escapeIdentifier(entry.database);
   const { rowCount } = await client.query("select from pg_roles where rolname = $1", [entry.role]);
   if (!rowCount) await client.query(`create role ${role}`);
@@ -60,6 +62,9 @@ async function provisionRole(
     create schema if not exists ${schema};
     alter schema ${schema} owner to ${role};
     revoke all on schema ${schema} from public;
+    create schema if not exists ${jobsSchema};
+    alter schema ${jobsSchema} owner to ${role};
+    revoke all on schema ${jobsSchema} from public;
     grant connect on database ${database} to ${role};
   `);
 }

@@ -1,18 +1,23 @@
 import { z } from "zod";
 import { accountsVariables } from "../../services/accounts/config.ts";
+import { connectorVariables } from "../../services/accounts/connectors/config.ts";
 import { authVariables } from "../../services/auth/config.ts";
 import { processVariables } from "../../services/common/broker-config.ts";
 import type { Variable, Variables } from "../../services/common/config.ts";
 import { databaseVariables } from "../../services/common/database/config.ts";
+import { outgoingVariables } from "../../services/common/outgoing/config.ts";
 import { gatewayVariables } from "../../services/gateway/config.ts";
 import { marketVariables } from "../../services/market/config.ts";
+import { portfoliosVariables } from "../../services/portfolios/config.ts";
 
 const groups: Readonly<Record<string, Variables>> = {
   "every process": processVariables,
   gateway: gatewayVariables,
   auth: authVariables,
-  accounts: accountsVariables,
+  portfolios: portfoliosVariables,
+  accounts: { ...accountsVariables, ...connectorVariables },
   market: marketVariables,
+  "accounts, market": outgoingVariables,
   "all but gateway": databaseVariables,
 };
 
