@@ -107,6 +107,9 @@ function parametersIn(where: "path", route: Route, params: JsonSchema): object[]
 function successOf({ entry, status, isPage, hasVersion }: Route): object {
   if (status === 204) return { description: "Done." };
   const result = isPage ? (entry.result as z.ZodObject<{ items: z.ZodType }>).shape.items : entry.result;
+  const { maxItems, ...schema } = z.toJSONSchema(result, { target: "draft-2020-12" });
+  // All pages together are as long as they are.
+  const isBounded = maxItems !== undefined && !entry.everyPage;
   return {
     description: "Success.",
     ...((isPage || hasVersion || entry.location) && {
@@ -118,7 +121,7 @@ function successOf({ entry, status, isPage, hasVersion }: Route): object {
         ...(entry.location && { Location: { description: "The new resource.", schema: { type: "string" } } }),
       },
     }),
-    content: { "application/json": withExample(z.toJSONSchema(result, { target: "draft-2020-12" })) },
+    content: { "application/json": withExample(isBounded ? { ...schema, maxItems } : schema) },
   };
 }
 

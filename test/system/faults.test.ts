@@ -93,7 +93,8 @@ async function untilAnswered(send: () => Promise<Response>): Promise<void> {
 
 describe("a pool that is exhausted", () => {
   it("answers 503 POOL_EXHAUSTED with Retry-After, and recovers", async () => {
-    const environment = { PORTFOLIOS_DB_MAX_CONNECTIONS: "2", PORTFOLIOS_DB_ACQUIRE_TIMEOUT_SECS: "1" };
+    // Two for requests, and one stays with the jobs.
+    const environment = { PORTFOLIOS_DB_MAX_CONNECTIONS: "3", PORTFOLIOS_DB_ACQUIRE_TIMEOUT_SECS: "1" };
     system = await startSystem({ environment });
     const { request, database } = system;
     const subject = `pool-${randomUUID()}`;
