@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { z } from "zod";
 import { problemKinds } from "../../services/common/problem.ts";
 import { contracts } from "../../services/gateway/contracts.ts";
@@ -58,6 +59,11 @@ function resolve(reference: string): unknown {
 }
 
 describe("the OpenAPI document", () => {
+  it("is valid by the specification's own schema", async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(document));
+    expect({ valid, errors }).toMatchObject({ valid: true });
+  });
+
   it("says what it is", () => {
     expect(document.openapi).toBe("3.1.0");
     expect(document.info).toMatchObject({
