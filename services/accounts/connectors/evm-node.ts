@@ -1,13 +1,14 @@
 import {
+  BaseError,
   createClient,
   decodeFunctionResult,
   encodeFunctionData,
-  erc20Abi,
   type Hex,
+  HttpRequestError,
   http,
   isHex,
   multicall3Abi,
-  RpcError,
+  RpcRequestError,
 } from "viem";
 import type { OutgoingFetch } from "../../common/outgoing/outgoing.ts";
 import { connectorErrorBehind, rateLimited, unexpected } from "./ask.ts";
@@ -20,8 +21,6 @@ const MULTICALL = "0xcA11bde05977b3631167028862bE2a173976CA11";
 const MAX_CALLS_AT_ONCE = 100;
 /** and so many single calls are under way at once where there is no Multicall3. */
 const MAX_SINGLE_CALLS = 4;
-
-export { erc20Abi };
 
 /** A call of a contract's function. */
 export interface ContractCall {
@@ -123,33 +122,28 @@ class Reverted extends ConnectorError {
   }
 }
 
-/** EIP-1474, EIP-1193 and the habits of nodes. */
-const RATE_LIMIT_CODES = new Set([429, -32005, -32029, -32097]);
+/** EIP-1474 and the habits of nodes. */
+const RATE_LIMIT_CODES = new Set([429, -32005, -32007, -32029, -32097]);
 const REVERTED_CODE = 3;
 
 /** viem's errors hold the URL, with whatever key is in it: of them, only numbers come out. */
 function nodeError(provider: string, error: unknown): unknown {
   const ours = connectorErrorBehind(error);
   if (ours) return ours;
-  if (error instanceof Error && error.name === "AbortError") return error;
-  const { code, details = "" } = error instanceof RpcError ? error : {};
-  if (code !== undefined) {
-    if (RATE_LIMIT_CODES.has(code) || /rate.?limit|too many requests/i.test(details))
-      return rateLimited(provider);
-    if (code === REVERTED_CODE || /\brevert/i.test(details)) return new Reverted(provider);
-    return new ConnectorError("unavailable", `${provider} does not answer just now (JSON-RPC code ${code}).`);
-  }
-  const status = statusBehind(error);
+  if (!(error instanceof BaseError)) return error instanceof SyntaxError ? unexpected(provider) : error;
+  const refusal = error.walk((cause) => cause instanceof RpcRequestError);
+  if (refusal instanceof RpcRequestError) return refused(provider, refusal);
+  const reply = error.walk((cause) => cause instanceof HttpRequestError);
+  const status = reply instanceof HttpRequestError ? reply.status : undefined;
   if (status === undefined) return unexpected(provider);
   const message = `${provider} refuses to answer (HTTP ${status}): an administrator should look at its URL.`;
   return new ConnectorError("unavailable", message);
 }
 
-function statusBehind(error: unknown): number | undefined {
-  return error instanceof Error &&
-    "status" in error &&
-    typeof error.status === "number" &&
-    error.status >= 400
-    ? error.status
-    : undefined;
+function refused(provider: string, { code, details }: RpcRequestError): ConnectorError {
+  if (RATE_LIMIT_CODES.has(code) || /rate.?limit|too many requests/i.test(details)) {
+    return rateLimited(provider);
+  }
+  if (code === REVERTED_CODE || /\brevert/i.test(details)) return new Reverted(provider);
+  return new ConnectorError("unavailable", `${provider} does not answer just now (JSON-RPC code ${code}).`);
 }

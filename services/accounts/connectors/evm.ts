@@ -1,9 +1,9 @@
-import { decodeFunctionResult, encodeFunctionData, getAddress, type Hex, isAddress } from "viem";
+import { decodeFunctionResult, encodeFunctionData, erc20Abi, getAddress, type Hex, isAddress } from "viem";
 import { unitsOf } from "./amounts.ts";
 import { asking } from "./ask.ts";
 import { assetKeys } from "./asset-keys.ts";
 import { type Connector, ConnectorError, type ReadHolding, type ReadRequest } from "./connector.ts";
-import { decoded, type EvmNode, erc20Abi, evmNode, type Returned } from "./evm-node.ts";
+import { decoded, type EvmNode, evmNode, type Returned } from "./evm-node.ts";
 import type { NodeTools } from "./node-tools.ts";
 import { withinLimit } from "./within-limit.ts";
 
@@ -34,6 +34,7 @@ export function evmConnector(tools: NodeTools): Connector {
           request.signal.throwIfAborted();
           return await readChain(tools, request, chain, address);
         } catch (error) {
+          request.signal.throwIfAborted();
           if (error instanceof ConnectorError) return error;
           throw error;
         }

@@ -1,4 +1,4 @@
-import { type Address, address, createSolanaRpcFromTransport, isAddress, isSolanaError } from "@solana/kit";
+import { type Address, address, createSolanaRpcFromTransport, isAddress } from "@solana/kit";
 import { z } from "zod";
 import type { OutgoingFetch } from "../../common/outgoing/outgoing.ts";
 import { unitsOf } from "./amounts.ts";
@@ -21,8 +21,9 @@ const MAX_HOLDINGS = 1_000;
 /** With more, an amount has more digits than can be kept; only what is meant as a nuisance has. */
 const MAX_DECIMALS = 70;
 /** JSON-RPC errors of nodes that want fewer requests. */
-const RATE_LIMIT_CODES = new Set([429, -32005, -32429]);
+const RATE_LIMIT_CODES = new Set([429, -32429]);
 
+const Refusal = z.object({ error: z.object({ code: z.coerce.number().int() }) });
 const Units = z.string().regex(/^\d{1,20}$/);
 const TokenAccounts = z.array(
   z.object({
@@ -60,7 +61,9 @@ export function solanaConnector(tools: NodeTools, rpcUrl: string): Connector {
       const [lamports, ...accounts] = await Promise.all(
         questions(tools, rpcUrl, request.signal, owner),
       ).catch((error: unknown) => {
-        throw request.signal.aborted ? request.signal.reason : nodeError(error);
+        throw request.signal.aborted
+          ? request.signal.reason
+          : (connectorErrorBehind(error) ?? unexpected(PROVIDER));
       });
       const units = z.bigint().nonnegative().safeParse(lamports);
       const parsed = z.array(TokenAccounts).safeParse(accounts);
@@ -105,18 +108,20 @@ function rpcOf(ask: OutgoingFetch, url: string) {
         const message = `${PROVIDER} refuses to answer (HTTP ${response.status}): an administrator should look at its URL.`;
         throw new ConnectorError("unavailable", message);
       }
-      return parseWithBigInts(await response.text()) as Answer;
+      const answer = parseWithBigInts(await response.text());
+      refuse(answer);
+      return answer as Answer;
     },
   );
 }
 
-function nodeError(error: unknown): ConnectorError {
-  const ours = connectorErrorBehind(error);
-  if (ours) return ours;
-  if (!isSolanaError(error)) return unexpected(PROVIDER);
-  const code = Number(error.context.__code);
-  if (RATE_LIMIT_CODES.has(code)) return rateLimited(PROVIDER);
-  return new ConnectorError("unavailable", `${PROVIDER} does not answer just now (JSON-RPC code ${code}).`);
+/** An error comes with HTTP 200. @throws ConnectorError */
+function refuse(answer: unknown): void {
+  const { success, data } = Refusal.safeParse(answer);
+  if (!success) return;
+  const code = Number(data.error.code);
+  if (RATE_LIMIT_CODES.has(code)) throw rateLimited(PROVIDER);
+  throw new ConnectorError("unavailable", `${PROVIDER} does not answer just now (JSON-RPC code ${code}).`);
 }
 
 /** Several accounts of one mint add up. */

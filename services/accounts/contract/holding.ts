@@ -12,7 +12,7 @@ export const Amount = Digits.refine(
   `must have at most ${MAX_DIGITS} digits`,
 ).meta({ description: "A decimal number, exact, in plain digits.", examples: ["1.5"] });
 
-export const AssetKey = z
+const AssetKey = z
   .string()
   .regex(/^[^\s\p{C}]{1,81}$/u, "must be 1 to 81 visible characters")
   .meta({ description: "`SYMBOL-chain_id` in wallets, the bare symbol elsewhere." });

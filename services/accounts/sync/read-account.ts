@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Connector, ReadHolding, ReadRequest } from "../connectors/connector.ts";
-import { Amount, AssetKey, MAX_HOLDINGS } from "../contract/holding.ts";
+import { Amount, MAX_HOLDINGS } from "../contract/holding.ts";
 import { openCredentials } from "../credentials.ts";
 import type { CredentialSeal } from "../seal.ts";
 import type { Claim, ClaimedAccount } from "./claim.ts";
@@ -20,7 +20,8 @@ export interface ReadingTools {
 const ReadHoldings = z
   .array(
     z.object({
-      asset: AssetKey,
+      // Longer than what a user may set: contracts of one symbol are told apart in it.
+      asset: z.string().regex(/^[^\s\p{C}]{1,200}$/u),
       symbol: z.string().min(1).max(100),
       chain: z.string().optional(),
       contract: z.string().optional(),
