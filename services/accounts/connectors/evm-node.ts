@@ -88,10 +88,11 @@ export function evmNode(url: string, provider: string, fetch: OutgoingFetch, tim
 
   return {
     async chainNumber() {
-      return Number(await asked(() => request({ method: "eth_chainId" })));
+      return Number(quantityIn(provider, await asked(() => request({ method: "eth_chainId" }))));
     },
     async balance(address) {
-      return BigInt(await asked(() => request({ method: "eth_getBalance", params: [address, "latest"] })));
+      const answer = await asked(() => request({ method: "eth_getBalance", params: [address, "latest"] }));
+      return quantityIn(provider, answer);
     },
     async callAll(calls) {
       const returned: Returned[] = [];
@@ -104,6 +105,11 @@ export function evmNode(url: string, provider: string, fetch: OutgoingFetch, tim
       return [...returned, ...(await withinLimit(calls.slice(returned.length), MAX_SINGLE_CALLS, callOne))];
     },
   };
+}
+
+function quantityIn(provider: string, hex: Hex): bigint {
+  if (hex === "0x") throw unexpected(provider);
+  return BigInt(hex);
 }
 
 /** What a contract returned, read. @throws ConnectorError when it is not what such a function returns. */

@@ -1,12 +1,9 @@
-import type { Exchange } from "ccxt";
 import { amountOf, type Balance, holdingsOf } from "./amounts.ts";
-import { connectorErrorBehind, rateLimited, unexpected } from "./ask.ts";
+import { unexpected } from "./ask.ts";
 import { type Connector, ConnectorError } from "./connector.ts";
-import { type ExchangeTools, openExchange } from "./exchange-client.ts";
+import { type ExchangeTools, type OpenExchange, openExchange } from "./exchange-client.ts";
+import { halfAnswer } from "./exchange-error.ts";
 import type { SupportedExchange } from "./supported-exchanges.ts";
-
-/** Balances as ccxt gives them; ours are strings. */
-type Balances = Awaited<ReturnType<Exchange["fetchBalance"]>>;
 
 /** What ccxt is asked for where assets are in several accounts of a user's; elsewhere, for what it takes by itself. */
 const ACCOUNTS: Readonly<Partial<Record<SupportedExchange, readonly object[]>>> = {
@@ -14,65 +11,54 @@ const ACCOUNTS: Readonly<Partial<Record<SupportedExchange, readonly object[]>>> 
   kucoin: [{ type: "main" }, { type: "trade" }],
 };
 
+/** Where exchanges write their lists of balances, unless the answer itself is the list. */
+const LISTS = ["accounts", "balances", "data", "holding", "list", "result", "summaries"];
+
 /** Reads accounts at exchanges as ccxt knows them: what can be spent or is in orders, by currency. */
 export function exchangeConnector(tools: ExchangeTools, id: SupportedExchange): Connector {
   return {
     async read(request) {
       const exchange = await openExchange(tools, id, request);
-      const provider = String(exchange.name ?? id);
       const balances: Balance[] = [];
-      for (const params of ACCOUNTS[id] ?? [{}]) {
-        request.signal.throwIfAborted();
-        const answer = await exchange.fetchBalance(params).catch((error: unknown) => {
-          throw request.signal.aborted ? request.signal.reason : exchangeError(provider, error);
-        });
-        balances.push(...balancesOf(provider, answer));
+      for (const [index, params] of (ACCOUNTS[id] ?? [{}]).entries()) {
+        try {
+          balances.push(...(await readBalances(exchange, params)));
+        } catch (error) {
+          request.signal.throwIfAborted();
+          const failure = exchange.failureBehind(error);
+          throw index === 0 ? failure : halfAnswer(exchange.provider, failure);
+        }
       }
-      return holdingsOf(provider, balances);
+      return holdingsOf(exchange.provider, balances);
     },
   };
 }
 
-/** What went wrong, by the class of ccxt's error: its text holds the URL and all that the exchange wrote. */
-export function exchangeError(provider: string, error: unknown): ConnectorError {
-  const ours = connectorErrorBehind(error);
-  if (ours) return ours;
-  const classes = classNamesOf(error);
-  const isOne = (...names: readonly string[]) => names.some((name) => classes.has(name));
-  if (isOne("RateLimitExceeded", "DDoSProtection")) return rateLimited(provider);
-  if (isOne("AuthenticationError")) return refusedCredentials(provider);
-  if (isOne("RequestTimeout")) {
-    return new ConnectorError("timed_out", `${provider} did not answer in time.`);
-  }
-  if (isOne("NetworkError", "OperationRejected")) {
-    return new ConnectorError("unavailable", `${provider} does not answer such questions just now.`);
-  }
-  return unexpected(provider);
-}
-
-/** That an exchange takes none of what was asked with this key. */
-export function refusedCredentials(provider: string): ConnectorError {
-  const message = `${provider} refuses the key: check that key, secret and passphrase are right, that the key may read, and that it is not bound to other addresses.`;
-  return new ConnectorError("refused_credentials", message);
-}
-
-function classNamesOf(error: unknown): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (let one: unknown = error; typeof one === "object" && one !== null; one = Object.getPrototypeOf(one)) {
-    names.add(one.constructor.name);
-  }
-  return names;
-}
-
-function balancesOf(provider: string, { total, free, used }: Balances): readonly Balance[] {
-  const amounts: Record<string, unknown> = { ...total };
+async function readBalances(exchange: OpenExchange, params: object): Promise<readonly Balance[]> {
+  const { client, provider, lastAnswer } = exchange;
+  const { total, free, used } = await client.fetchBalance(params);
+  const amounts: Record<string, unknown> = Object(total);
+  checkAnswer(provider, lastAnswer(), Object.keys(amounts).length);
   return Object.keys(amounts).map((code) => {
     const quantity = read(provider, amounts[code]);
     if (quantity === undefined) throw unexpected(provider);
     const available = read(provider, Object(free)[code]);
     const frozen = read(provider, Object(used)[code]);
+    // Some codes of ccxt's own have a space.
     return { code: code.replaceAll(/\s+/g, "_"), total: quantity, available, frozen };
   });
+}
+
+/** ccxt finds nothing in an answer of another form than it expects: that is no empty account. */
+function checkAnswer(provider: string, answer: unknown, balancesCount: number): void {
+  const members: Record<string, unknown> = Object(answer);
+  if (members.has_next === true) {
+    const message = `${provider} told only a part of what is in the account: there are too many currencies in it.`;
+    throw new ConnectorError("incomplete", message);
+  }
+  if (balancesCount > 0 || Array.isArray(answer)) return;
+  const hasList = LISTS.some((name) => typeof members[name] === "object" && members[name] !== null);
+  if (!hasList) throw unexpected(provider);
 }
 
 function read(provider: string, value: unknown) {

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { amountOf, type Balance, holdingsOf } from "./amounts.ts";
 import { rateLimited, unexpected } from "./ask.ts";
 import { type Connector, ConnectorError } from "./connector.ts";
-import { exchangeError, refusedCredentials } from "./exchange.ts";
 import { type ExchangeTools, openExchange } from "./exchange-client.ts";
+import { halfAnswer, refusedCredentials } from "./exchange-error.ts";
 
 const PROVIDER = "OKX";
 
@@ -43,7 +43,9 @@ const FundingAnswer = z.object({
 export function okxConnector(tools: ExchangeTools): Connector {
   return {
     async read(request) {
-      const client = await openExchange<okx>(tools, "okx", request);
+      const { client, failureBehind } = await openExchange<okx>(tools, "okx", request);
+      // One question to each place is far below what OKX allows for either.
+      client.enableRateLimit = false;
       client.handleErrors = (_status, _reason, _url, _method, _headers, _body, answer: unknown) => {
         refuse(answer);
         return undefined;
@@ -58,9 +60,7 @@ export function okxConnector(tools: ExchangeTools): Connector {
         return holdingsOf(PROVIDER, [...trading.value, ...funding.value]);
       }
       throw failureOf(
-        outcomes.flatMap((outcome) =>
-          outcome.status === "rejected" ? [exchangeError(PROVIDER, outcome.reason)] : [],
-        ),
+        outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [failureBehind(outcome.reason)] : [])),
       );
     },
   };
@@ -76,9 +76,7 @@ function failureOf(errors: readonly ConnectorError[]): ConnectorError {
   const refused = errors.find(({ kind }) => kind === "refused_credentials");
   if (refused) return refused;
   if (first === undefined) return unexpected(PROVIDER);
-  if (second !== undefined) return first;
-  const message = `OKX told only half of what is in the account. ${first.message}`;
-  return new ConnectorError("incomplete", message, first.retryAfterSeconds);
+  return second === undefined ? halfAnswer(PROVIDER, first) : first;
 }
 
 /** Errors come with HTTP 200, too. @throws ConnectorError */

@@ -213,6 +213,13 @@ describe("the EVM connector", () => {
     expect(await wallets.failure({ registry: registryOf([]) })).toMatchObject({ kind });
   });
 
+  it.each(["0x", "1", "0xzz", null])("does not take %j for a balance", async (result) => {
+    base.misbehave(({ body }) =>
+      body.includes("eth_getBalance") ? json({ jsonrpc: "2.0", id: 1, result }) : undefined,
+    );
+    expect(await wallets.failure({ registry: registryOf([]) })).toMatchObject({ kind: "incomplete" });
+  });
+
   it("takes a batch of calls that the node refuses for no answer", async () => {
     const registry = registryOf([token("ethereum", "USDC", USDC)]);
     ethereum.misbehave(({ body }) =>

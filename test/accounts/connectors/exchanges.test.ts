@@ -11,7 +11,12 @@ import {
 } from "../../support/providers/provider-server.ts";
 import { faults, reading } from "./reading.ts";
 
-const credentials = { api_key: "alice-key", api_secret: "alice-secret", passphrase: "alice-passphrase" };
+/** The key has the form of Gemini's, the secret that of Kraken's; others take any. */
+const credentials = {
+  api_key: "account-alice",
+  api_secret: "YWxpY2Utc2VjcmV0",
+  passphrase: "alice-passphrase",
+};
 const accountAt = (exchange_name: string) => ({
   account_type: "exchange" as const,
   exchange_name,
@@ -56,11 +61,25 @@ describe("the connectors of exchanges", () => {
     async (name) => {
       server.misbehave(json({}, 429, { "retry-after": "9" }));
       const before = server.requests.length;
-      // Coinbase signs with a private key, not with a shared secret.
       const error = await at(name).failure();
       expect(server.requests.length).toBeGreaterThan(before);
       expect(["rate_limited", "incomplete"]).toContain(error.kind);
       expect(error.retryAfterSeconds).toBe(9);
+    },
+  );
+});
+
+describe("no connector of an exchange", () => {
+  const unreadable = faults.filter(([, , kind]) => kind === "unexpected_answer");
+
+  it.each(SUPPORTED_EXCHANGES.map((name) => [name]))(
+    "takes what %s does not mean for an empty account",
+    async (name) => {
+      for (const [, how] of unreadable) {
+        server.misbehave(how);
+        // Some are asked first which kind of account it is.
+        expect(["unexpected_answer", "unavailable"]).toContain((await at(name).failure()).kind);
+      }
     },
   );
 });
@@ -109,7 +128,7 @@ describe("the connector of Binance", () => {
 
   it("takes half an answer for none", async () => {
     answers = { [SPOT]: spotOf('[{"asset":"BTC","free":"1","locked":"0"}]'), [FUNDING]: json({}, 500) };
-    expect(await at("binance").failure()).toMatchObject({ kind: "unavailable" });
+    expect(await at("binance").failure()).toMatchObject({ kind: "incomplete" });
   });
 });
 
@@ -125,16 +144,18 @@ describe("the connector of Kraken", () => {
         },
       }),
     };
-    const kraken = reading(
-      { account: accountAt("kraken"), credentials: { api_key: "alice-key", api_secret: "YWxpY2Utc2VjcmV0" } },
-      [server],
-      { EXCHANGE_URLS: `kraken=${server.url}` },
-    );
-    expect(await kraken.read()).toEqual([
+    expect(await at("kraken").read()).toEqual([
       amounts("BTC", "1.2435", "0.4012", "0.8423"),
       amounts("USD", "25435.21"),
       amounts("SOL", "0.0000000001"),
     ]);
+  });
+
+  it("says so when nothing can be signed with the secret", async () => {
+    const before = server.requests.length;
+    const error = await at("kraken").failure({ credentials: { ...credentials, api_secret: "no base64!" } });
+    expect(error).toMatchObject({ kind: "refused_credentials", message: expect.stringMatching(/secret/) });
+    expect(server.requests).toHaveLength(before);
   });
 });
 
