@@ -3,6 +3,8 @@ import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { openEvents } from "../common/events.ts";
 import { implement } from "../common/implement.ts";
+import { readOutgoingRules } from "../common/outgoing/config.ts";
+import { openOutgoing } from "../common/outgoing/outgoing.ts";
 import type { ServiceModule } from "../common/service.ts";
 import { readMarketConfig } from "./config.ts";
 import { market } from "./contract.ts";
@@ -10,20 +12,33 @@ import { handlersOf } from "./handlers.ts";
 import { migrations } from "./migrations/index.ts";
 import { openPrices } from "./prices/open-prices.ts";
 
+/** For one request of a provider's; some 30,000 coins are 32 MiB. */
+const OUTGOING_LIMITS = { timeoutMs: 20_000, maxBodyBytes: 32 * 1024 * 1024 };
+
 /** Assets, their prices, and the registries of chains and tokens. */
 const service: ServiceModule = (environment) => {
   const config = readMarketConfig(environment);
   const settings = readDatabaseSettings("market", environment);
+  const urls = [
+    ["COINPAPRIKA_URL", config.coinPaprika.url],
+    ["COINGECKO_URL", config.coinGecko.url],
+  ] as const;
+  // Those that nobody has set are among the hosts that are known, unless others are said.
+  const rules = readOutgoingRules(
+    environment,
+    urls.filter(([name]) => environment[name]),
+  );
 
   return async (log, _unreadiness, hearers) => {
     const database = await openDatabase({ settings, entities: [], migrations, log });
     const { pool } = database;
     const events = openEvents({ contract: market, pool, log, hearers });
+    const outgoing = openOutgoing({ rules, ...OUTGOING_LIMITS });
     const prices = openPrices({
       pool,
       config,
       log,
-      fetch: (url, init) => fetch(url, init),
+      fetch: outgoing.fetch,
       updated: (query, event) => events.store(query, "market.prices_updated", "prices", event),
     });
 
@@ -50,7 +65,10 @@ const service: ServiceModule = (environment) => {
         await prices.end(limitMs);
         await events.end(limitMs);
       },
-      close: database.close,
+      async close() {
+        outgoing.close();
+        await database.close();
+      },
     };
   };
 };

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { OutgoingError } from "../../common/outgoing/outgoing-error.ts";
 import { parseExactJson } from "../domain/exact-json.ts";
 import { ProviderError } from "./provider.ts";
 
@@ -79,6 +80,9 @@ async function ask(
         "unexpected_answer",
         `${provider} answered with something that is no whole JSON`,
       );
+    }
+    if (error instanceof OutgoingError && error.kind === "too_large") {
+      throw new ProviderError("refused", `${provider} answered with too much: ${error.message}`);
     }
     throw new ProviderError("unavailable", `${provider} could not be reached (${reasonOf(error)})`);
   }

@@ -22,7 +22,7 @@ export function reading(
 ): Reading {
   const connectorFor = openConnectors({
     OUTGOING_PRIVATE_HOSTS: servers.map(({ host }) => host).join(","),
-    PROVIDER_TIMEOUT_SECS: "1",
+    PROVIDER_TIMEOUT_SECS: "3",
     ...environment,
   });
   const read: Reading["read"] = async (more = {}) => {

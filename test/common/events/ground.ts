@@ -73,7 +73,7 @@ export async function startEventGround(natsUrl = process.env.TEST_NATS_URL as st
       child.stdout?.on("data", (chunk) => {
         output += chunk;
       });
-      await until(() => output.includes("ready"));
+      await until(() => output.includes("ready"), 30_000);
       return child;
     },
     /** The numbers that have had an effect, by aggregate, in their order. */

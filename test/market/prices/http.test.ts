@@ -25,6 +25,7 @@ beforeAll(async () => {
   services = await startGateway([auth, users, market], undefined, {
     COINPAPRIKA_URL: paprika.url,
     COINGECKO_URL: gecko.url,
+    OUTGOING_PRIVATE_HOSTS: [paprika, gecko].map(({ url }) => new URL(url).host).join(),
   });
   send = senderTo(services);
   administratorToken = await services.issuer.token("administrator", {

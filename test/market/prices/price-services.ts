@@ -42,6 +42,7 @@ export async function startPriceGround(replicas = 1): Promise<PriceGround> {
     DB_MIN_CONNECTIONS: "1",
     COINPAPRIKA_URL: paprika.url,
     COINGECKO_URL: gecko.url,
+    OUTGOING_PRIVATE_HOSTS: [paprika, gecko].map(({ url }) => new URL(url).host).join(),
     FETCH_ALL_COINS_ENABLED: "false",
     // When it is switched on, no test is to meet its time.
     FETCH_ALL_COINS_SCHEDULE: "0 0 0 1 1 *",
