@@ -1,9 +1,9 @@
-"""Makes kubernetes.json: strict JSON schemas of the kinds that k8s/ uses. To change the versions:
+"""Makes kubernetes.jsonl: strict JSON schemas of the kinds that k8s/ uses, one a line. To change the versions:
 
     python3 -m venv /tmp/schemas
     /tmp/schemas/bin/pip install --no-deps kubernetes-validate==1.37.0
     /tmp/schemas/bin/pip install cloudcoil-models-prometheus-operator==0.80.1.0
-    /tmp/schemas/bin/python test/k8s/schemas/make.py
+    /tmp/schemas/bin/python test/k8s/support/schemas/make.py
 
 Kubernetes' own come from its OpenAPI document as kubernetes-validate (Apache-2.0) packs it, and the Prometheus operator's
 from the models that cloudcoil (Apache-2.0) makes of its CRDs. The version is the oldest Kubernetes that k8s/ is meant
@@ -57,7 +57,9 @@ def trimmed(schema, prefix=""):
             kept[key] = "#/$defs/" + prefix + value.split("/")[-1]
         elif key == "properties":
             kept[key] = {
-                name: trimmed(each, prefix) for name, each in value.items() if name not in NEVER_WRITTEN
+                name: trimmed(each, prefix)
+                for name, each in value.items()
+                if name not in NEVER_WRITTEN
             }
             kept["additionalProperties"] = False
         else:
@@ -93,9 +95,10 @@ def main():
         if name not in needed:
             needed[name] = source[name]
             waiting.extend(references(source[name]))
-    made = {"kubernetes": VERSION, "kinds": kinds, "$defs": dict(sorted(needed.items()))}
-    target = pathlib.Path(__file__).with_name("kubernetes.json")
-    target.write_text(json.dumps(made, separators=(",", ":")) + "\n")
+    lines = [{"kubernetes": VERSION, "kinds": kinds}]
+    lines += [{"name": name, "schema": schema} for name, schema in sorted(needed.items())]
+    target = pathlib.Path(__file__).with_name("kubernetes.jsonl")
+    target.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
 
 main()
