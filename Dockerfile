@@ -22,9 +22,8 @@ RUN node scripts/release/root-filesystem.ts image
 FROM scratch
 COPY --from=build /build/image/ /
 WORKDIR /app
-ENV PATH=/usr/local/bin \
-    NODE_ENV=production \
-    LOG_FORMAT=json
+# HOME: a user whom /etc/passwd does not know has none otherwise, and graphile-worker asks for it.
+ENV PATH=/usr/local/bin HOME=/app NODE_ENV=production LOG_FORMAT=json
 # A number, so that Kubernetes can see that it is not root. Any other number works as well.
 USER 10001:10001
 EXPOSE 3000 3030

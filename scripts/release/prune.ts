@@ -12,6 +12,8 @@ const LICENCE = /^(licen[cs]e|notice|copying)/i;
 
 /** From the tree's root, as they are hoisted. */
 const NEEDLESS_PATHS = new Set([
+  // Packages of nothing but types.
+  "@types",
   // What npm notes for itself, and commands for people.
   ".bin",
   ".package-lock.json",
