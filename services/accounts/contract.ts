@@ -17,10 +17,10 @@ import { syncActions, syncEvents } from "./contract/sync.ts";
 /** Exchanges that can be named, by the names that connectors know them by. */
 // biome-ignore format: one name a line would fill the page.
 export const EXCHANGES = [
-  "okx", "binance", "binanceus", "bitfinex", "bitget", "bitmart", "bitmex", "bitstamp", "bitvavo",
-  "bybit", "coinbase", "cryptocom", "deribit", "gate", "gemini", "htx", "kraken", "kucoin", "mexc",
-  "upbit", "woo",
+  "okx", "binance", "binanceus", "bitfinex", "bitget", "bitstamp", "bitvavo", "bybit", "coinbase",
+  "cryptocom", "deribit", "gate", "gemini", "htx", "kraken", "kucoin", "mexc", "upbit", "woo",
 ] as const;
+export type Exchange = (typeof EXCHANGES)[number];
 
 /** Networks of wallets other than EVM ones, which a wallet names in `exchange_name`, as existing clients do. */
 export const NETWORKS = ["solana", "bitcoin"] as const;

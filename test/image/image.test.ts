@@ -17,10 +17,10 @@ const MAX_BYTES = 250_000_000;
 const IMPORT_EVERYTHING = `
   const { globSync } = await import("node:fs");
   for (const path of globSync("services/**/*.ts", { exclude: ["services/main.ts"] })) await import("/app/" + path);
-  const { SUPPORTED_EXCHANGES } = await import("/app/services/accounts/connectors/supported-exchanges.ts");
+  const { EXCHANGES } = await import("/app/services/accounts/contract.ts");
   const url = new URL("node_modules/ccxt/js/ccxt.js", "file:///app/");
-  for (const id of SUPPORTED_EXCHANGES) await import(new URL("./src/" + id + ".js", url).href);
-  console.log("imported", SUPPORTED_EXCHANGES.length);
+  for (const id of EXCHANGES) await import(new URL("./src/" + id + ".js", url).href);
+  console.log("imported", EXCHANGES.length);
   process.exit(0);
 `;
 

@@ -2,17 +2,17 @@ import { z } from "zod";
 import { type Environment, positiveInteger, readSettings, url, variable } from "../../common/config.ts";
 import { readOutgoingRules } from "../../common/outgoing/config.ts";
 import type { OutgoingRules } from "../../common/outgoing/hosts.ts";
-import { SUPPORTED_EXCHANGES, type SupportedExchange } from "./supported-exchanges.ts";
+import { EXCHANGES, type Exchange } from "../contract.ts";
 
-type ExchangeUrls = Readonly<Partial<Record<SupportedExchange, string>>>;
+type ExchangeUrls = Readonly<Partial<Record<Exchange, string>>>;
 
 const EXCHANGE_URLS_MUST =
   "must be a comma separated list of <exchange>=<URL>, each exchange once, like okx=https://okx.example.com";
 
 const ExchangeUrls = z.string(EXCHANGE_URLS_MUST).transform((list, context): ExchangeUrls => {
   const entries = list.split(",").map((entry) => /^([a-z]+)=(https?:\/\/\S+)$/.exec(entry.trim()) ?? []);
-  const urls = entries.flatMap(([, name, text = ""]): [SupportedExchange, string][] => {
-    const exchange = SUPPORTED_EXCHANGES.find((each) => each === name);
+  const urls = entries.flatMap(([, name, text = ""]): [Exchange, string][] => {
+    const exchange = EXCHANGES.find((each) => each === name);
     return exchange && URL.canParse(text) ? [[exchange, text]] : [];
   });
   const isComplete =

@@ -1,10 +1,10 @@
 import type { Exchange } from "ccxt";
 import type { Outgoing } from "../../common/outgoing/outgoing.ts";
+import type { Exchange as ExchangeId } from "../contract.ts";
 import { asking, connectorErrorBehind, unexpected } from "./ask.ts";
 import { ConnectorError, type ReadRequest } from "./connector.ts";
 import { parseExact } from "./exact-json.ts";
 import { exchangeError } from "./exchange-error.ts";
-import type { SupportedExchange } from "./supported-exchanges.ts";
 
 /** How exchanges are reached. */
 export interface ExchangeTools {
@@ -12,7 +12,7 @@ export interface ExchangeTools {
   /** For one request. */
   readonly timeoutMs: number;
   /** Asked instead of an exchange's own hosts: a proxy, or a server of the tests. */
-  readonly exchangeUrls: Readonly<Partial<Record<SupportedExchange, string>>>;
+  readonly exchangeUrls: Readonly<Partial<Record<ExchangeId, string>>>;
 }
 
 /** An exchange as it is asked for one reading. */
@@ -40,7 +40,7 @@ const USER_AGENT = "crypto-pocket-butler";
  */
 export async function openExchange<Client extends Exchange = Exchange>(
   tools: ExchangeTools,
-  id: SupportedExchange,
+  id: ExchangeId,
   { credentials, signal }: ReadRequest,
 ): Promise<OpenExchange<Client>> {
   const { default: ExchangeClient }: ExchangeModule<Client> = await import(moduleUrlOf(id));
@@ -75,7 +75,7 @@ export async function openExchange<Client extends Exchange = Exchange>(
 }
 
 /** ccxt exports all exchanges as one, of 100 MB; their modules lie beside it. The name is one of a closed list. */
-function moduleUrlOf(id: SupportedExchange): string {
+function moduleUrlOf(id: ExchangeId): string {
   return new URL(`./src/${id}.js`, import.meta.resolve("ccxt")).href;
 }
 

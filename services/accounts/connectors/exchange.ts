@@ -1,12 +1,12 @@
+import type { Exchange } from "../contract.ts";
 import { amountOf, type Balance, holdingsOf } from "./amounts.ts";
 import { unexpected } from "./ask.ts";
 import { type Connector, ConnectorError } from "./connector.ts";
 import { type ExchangeTools, type OpenExchange, openExchange } from "./exchange-client.ts";
 import { halfAnswer } from "./exchange-error.ts";
-import type { SupportedExchange } from "./supported-exchanges.ts";
 
 /** What ccxt is asked for where assets are in several accounts of a user's; elsewhere, for what it takes by itself. */
-const ACCOUNTS: Readonly<Partial<Record<SupportedExchange, readonly object[]>>> = {
+const ACCOUNTS: Readonly<Partial<Record<Exchange, readonly object[]>>> = {
   binance: [{}, { type: "funding" }],
   kucoin: [{ type: "main" }, { type: "trade" }],
 };
@@ -15,7 +15,7 @@ const ACCOUNTS: Readonly<Partial<Record<SupportedExchange, readonly object[]>>> 
 const LISTS = ["accounts", "balances", "data", "holding", "list", "result", "summaries"];
 
 /** Reads accounts at exchanges as ccxt knows them: what can be spent or is in orders, by currency. */
-export function exchangeConnector(tools: ExchangeTools, id: SupportedExchange): Connector {
+export function exchangeConnector(tools: ExchangeTools, id: Exchange): Connector {
   return {
     async read(request) {
       const exchange = await openExchange(tools, id, request);

@@ -1,8 +1,8 @@
 import type { Environment } from "../../common/config.ts";
 import { openOutgoing } from "../../common/outgoing/outgoing.ts";
+import { EXCHANGES, type Exchange } from "../contract.ts";
 import { readConnectorsConfig } from "./config.ts";
 import type { Connector, ReadRequest } from "./connector.ts";
-import { SUPPORTED_EXCHANGES, type SupportedExchange } from "./supported-exchanges.ts";
 
 /** What reads an account; undefined for one that nothing reads: it is kept by hand, or its exchange is not supported. */
 export type ConnectorFor = (account: ReadRequest["account"]) => Connector | undefined;
@@ -23,11 +23,9 @@ export function openConnectors(environment: Environment): ConnectorFor {
   const bitcoin = whenNeeded(async () =>
     (await import("./bitcoin.ts")).bitcoinConnector(tools, bitcoinApiUrl),
   );
-  const other = (id: SupportedExchange) =>
+  const other = (id: Exchange) =>
     whenNeeded(async () => (await import("./exchange.ts")).exchangeConnector(tools, id));
-  const exchanges = new Map<string, Connector>(
-    SUPPORTED_EXCHANGES.map((id) => [id, id === "okx" ? okx : other(id)]),
-  );
+  const exchanges = new Map<string, Connector>(EXCHANGES.map((id) => [id, id === "okx" ? okx : other(id)]));
   const networks = new Map<string | null, Connector>([
     [null, evm],
     ["solana", solana],

@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import { SUPPORTED_EXCHANGES } from "../../../services/accounts/connectors/supported-exchanges.ts";
 import { EXCHANGES } from "../../../services/accounts/contract.ts";
 import {
   type Answer,
@@ -50,13 +49,7 @@ beforeEach(() => {
 });
 
 describe("the connectors of exchanges", () => {
-  it("are there for all that can be named, but two that ccxt has given up", () => {
-    const missing = EXCHANGES.filter((name) => !SUPPORTED_EXCHANGES.some((each) => each === name));
-    expect(missing).toEqual(["bitmart", "bitmex"]);
-    expect(SUPPORTED_EXCHANGES.filter((name) => !EXCHANGES.includes(name))).toEqual([]);
-  });
-
-  it.each(SUPPORTED_EXCHANGES.map((name) => [name]))(
+  it.each(EXCHANGES.map((name) => [name]))(
     "ask %s at the address that is set, and take a fault there for what it is",
     async (name) => {
       server.misbehave(json({}, 429, { "retry-after": "9" }));
@@ -72,7 +65,7 @@ describe("the connectors of exchanges", () => {
 describe("no connector of an exchange", () => {
   const unreadable = faults.filter(([, , kind]) => kind === "unexpected_answer");
 
-  it.each(SUPPORTED_EXCHANGES.map((name) => [name]))(
+  it.each(EXCHANGES.map((name) => [name]))(
     "takes what %s does not mean for an empty account",
     async (name) => {
       for (const [, how] of unreadable) {
