@@ -55,7 +55,8 @@ function readConfiguration(names: readonly string[]) {
 
 async function run(names: readonly string[]): Promise<void> {
   const config = readConfiguration(names);
-  const nodeID = `${names.join("-")}-${hostname()}-${process.pid}`;
+  // NATS tells subjects apart by what is between dots: so permissions can be about all nodes of a service.
+  const nodeID = `${names.join("-")}.${hostname()}.${process.pid}`;
   const broker = new ServiceBroker(brokerOptions(nodeID, config.process));
   const log = broker.getLogger("process");
   const transporter = config.process.natsUrl ? "NATS" : "the local bus of this process";

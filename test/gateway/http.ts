@@ -49,7 +49,7 @@ export function tokenOf({ issuer }: Reachable, subject: string): Promise<string>
 
 /** What no reply may tell: stacks, files, statements, processes, people. */
 const INTERNALS = new RegExp(
-  `\\.ts\\b|node_modules|node:internal|:\\d+:\\d+|\\b(select|insert|update|relation|sqlstate)\\b|${hostname()}-\\d|@mail|eyJ`,
+  `\\.ts\\b|node_modules|node:internal|:\\d+:\\d+|\\b(select|insert|update|relation|sqlstate)\\b|${hostname()}[.-]\\d|@mail|eyJ`,
   "i",
 );
 

@@ -129,7 +129,7 @@ describe("the log of a process that is not on a terminal", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as { msg: string });
     const expected = [
-      /^Moleculer runtime: portfolios as replica portfolios-\S+, transporter NATS$/,
+      /^Moleculer runtime: portfolios as replica portfolios\.\S+, transporter NATS$/,
       new RegExp(
         `^Initializing database connection pool with max_connections=${MAXIMUM}, min_connections=${MINIMUM}$`,
       ),
