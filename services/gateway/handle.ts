@@ -6,6 +6,7 @@ import type { Principal } from "../common/principal.ts";
 import { problemKinds, problemOf } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
+import { knownTagsOf } from "./conditional.ts";
 import { sendProblem } from "./problem-response.ts";
 import { inBody } from "./refusal.ts";
 import { parametersOf, type Received } from "./request.ts";
@@ -45,7 +46,7 @@ export type RouteHandler = (
  */
 export function routeHandler(route: Route, dependencies: HandlerDependencies): RouteHandler {
   const { authenticate, call, requestTimeoutMs, log } = dependencies;
-  const { action, entry, method, path, pattern } = route;
+  const { action, entry, isConditional, method, path, pattern } = route;
   const recorder = requestRecorder(method, path);
   const isPublic = entry.scope === "public";
   const isWrite = method !== "GET";
@@ -60,6 +61,7 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       if (principal) checkScope(principal, entry);
       const params = await parametersOf(route, request, response, received);
       parseMembers(entry.params, params);
+      const known = isConditional ? knownTagsOf(request.headers["if-none-match"]) : undefined;
       const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (performance.now() - startedAt)));
       const options = { principal, address, timeoutMs, requestId };
       if (principal && isWrite && principal.scopes !== "all") {
@@ -71,7 +73,7 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
         await sendEveryPage(response, route, result, (cursor) =>
           call(action, { ...params, cursor }, options),
         );
-      else sendResult(response, route, received, result);
+      else sendResult(response, route, received, result, known);
     } catch (error) {
       const { code, data } = problemOf(error);
       recorder.refused(code);

@@ -51,7 +51,7 @@ export function openApiDocument(routes: readonly Route[], publicUrl: string | un
 }
 
 function operationOf(route: Route, routes: readonly Route[]): object {
-  const { entry, action, source, status } = route;
+  const { entry, action, isConditional, source, status } = route;
   const position = routes.filter((other) => other.action === action).indexOf(route);
   const params = z.toJSONSchema(entry.params, { io: "input", target: "draft-2020-12" }) as JsonSchema;
   const own = Object.entries(params.properties ?? {}).filter(([name]) => !route.reserved.has(name));
@@ -68,6 +68,7 @@ function operationOf(route: Route, routes: readonly Route[]): object {
     parameters: [
       ...parametersIn("path", route, params),
       ...(entry.ifMatch ? [ifMatchHeader] : []),
+      ...(isConditional ? [ifNoneMatchHeader] : []),
       ...(source === "query"
         ? own.map(([name, schema]) => ({ name, in: "query", required: false, schema }))
         : []),
@@ -81,7 +82,11 @@ function operationOf(route: Route, routes: readonly Route[]): object {
           },
         },
       }),
-    responses: { [String(status)]: successOf(route), ...problemsOf(route) },
+    responses: {
+      [String(status)]: successOf(route),
+      ...(isConditional && { 304: notModified(route) }),
+      ...problemsOf(route),
+    },
   };
 }
 
@@ -98,13 +103,33 @@ const ifMatchHeader = {
   schema: { type: "string" },
 };
 
+const ifNoneMatchHeader = {
+  name: "If-None-Match",
+  in: "header",
+  required: false,
+  description:
+    "ETags of replies that the client still has, or *; 304 without a body when the reply is one of them.",
+  schema: { type: "string" },
+};
+
+function notModified(route: Route): object {
+  return { description: "The client has this reply already.", headers: { ETag: tagHeader(route) } };
+}
+
+function tagHeader({ hasVersion }: Route): object {
+  const description = hasVersion ? "The resource's version." : "A hash of the reply.";
+  return { description, schema: { type: "string" } };
+}
+
 function parametersIn(where: "path", route: Route, params: JsonSchema): object[] {
   return [...route.reserved]
     .filter((name) => route.path.includes(`{${name}}`))
     .map((name) => ({ name, in: where, required: true, schema: params.properties?.[name] ?? {} }));
 }
 
-function successOf({ entry, status, isPage, hasVersion }: Route): object {
+function successOf(route: Route): object {
+  const { entry, status, isPage, isConditional } = route;
+  const hasTag = route.hasVersion || isConditional;
   if (status === 204) return { description: "Done." };
   const result = isPage ? (entry.result as z.ZodObject<{ items: z.ZodType }>).shape.items : entry.result;
   const { maxItems, ...schema } = z.toJSONSchema(result, { target: "draft-2020-12" });
@@ -112,12 +137,12 @@ function successOf({ entry, status, isPage, hasVersion }: Route): object {
   const isBounded = maxItems !== undefined && !entry.everyPage;
   return {
     description: "Success.",
-    ...((isPage || hasVersion || entry.location) && {
+    ...((isPage || hasTag || entry.location) && {
       headers: {
         ...(isPage && {
           Link: { description: "The next page, if there is one.", schema: { type: "string" } },
         }),
-        ...(hasVersion && { ETag: { description: "The resource's version.", schema: { type: "string" } } }),
+        ...(hasTag && { ETag: tagHeader(route) }),
         ...(entry.location && { Location: { description: "The new resource.", schema: { type: "string" } } }),
       },
     }),

@@ -29,6 +29,8 @@ export interface Route {
   readonly isPage: boolean;
   /** Replies carry an ETag, made of the result's version. */
   readonly hasVersion: boolean;
+  /** A GET whose reply has an ETag, and which If-None-Match is for; a stream is sent before its hash could be known. */
+  readonly isConditional: boolean;
   /** Writes the result as JSON, of a page the list of its items. */
   readonly write: (result: unknown) => string;
 }
@@ -59,6 +61,7 @@ function routeOf(http: string, action: string, entry: ActionEntry): Route {
     numeric: new Set(Object.keys(shape).filter((name) => isNumber(shape[name] as z.ZodType))),
     isPage,
     hasVersion: "version" in result,
+    isConditional: method === "GET" && !entry.everyPage,
     write: jsonWriter(isPage ? (result.items as z.ZodType) : entry.result),
   };
 }

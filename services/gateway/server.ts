@@ -9,13 +9,15 @@ import type { Socket } from "node:net";
 import { ConfigurationError } from "../common/config.ts";
 import { type ProblemCode, problemKinds } from "../common/problem.ts";
 import { problemDocument } from "./problem-response.ts";
+import { cutSlowReaders } from "./slow-readers.ts";
 
 const MAX_HEADER_BYTES = 16 * 1024;
 /** With the interval at which they are checked, both are below ten seconds. */
 const HEADERS_TIMEOUT_MS = 8_000;
 const REQUEST_TIMEOUT_MS = 9_000;
 const TIMEOUT_CHECK_INTERVAL_MS = 500;
-const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** Between requests; the Keep-Alive header of each reply tells clients. */
+const KEEP_ALIVE_TIMEOUT_MS = 9_000;
 const MAX_REQUESTS_PER_SOCKET = 100_000;
 /** Who was refused has this long to read why, then the socket is cut. */
 const LINGER_MS = 1_000;
@@ -47,6 +49,8 @@ export function createHttpServer(listener: RequestListener): Server {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  const looking = cutSlowReaders(sockets);
+  server.once("close", () => clearInterval(looking));
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
   server.on("clientError", (error: ParserError, socket) => refuse(problemOfParser(error), socket as Socket));
   server.on("connect", (_, socket) => refuse("MALFORMED_REQUEST", socket as Socket));

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { type Outgoing, openOutgoing } from "../../../services/common/outgoing/outgoing.ts";
+import type { Asking } from "../../../services/market/prices/ask-provider.ts";
 import { coinGecko } from "../../../services/market/prices/coin-gecko.ts";
 import { coinPaprika } from "../../../services/market/prices/coin-paprika.ts";
 import { type CoinGecko, startCoinGecko } from "../../support/providers/coingecko.ts";
@@ -6,17 +8,29 @@ import { type CoinPaprika, startCoinPaprika } from "../../support/providers/coin
 import type { Misbehaviour } from "../../support/providers/price-server.ts";
 
 const BTC = { id: "btc-bitcoin", symbol: "BTC", name: "Bitcoin", rank: 1, price: "97123.456789012345678" };
-const asking = { fetch, headers: {}, pauseMs: 1, timeoutMs: 2_000 };
 const never = new AbortController().signal;
 
 let paprika: CoinPaprika;
 let gecko: CoinGecko;
+let outgoing: Outgoing;
+let asking: Omit<Asking, "provider">;
 
 beforeEach(async () => {
   paprika = await startCoinPaprika([BTC]);
   gecko = await startCoinGecko([{ id: "bitcoin", symbol: "btc", name: "Bitcoin", price: "97123.5" }]);
+  // The way out that the service has.
+  const privateHosts = [paprika, gecko].map(({ url }) => new URL(url).host);
+  outgoing = openOutgoing({
+    rules: { hosts: [], privateHosts },
+    timeoutMs: 5_000,
+    maxBodyBytes: 32 * 1024 * 1024,
+  });
+  asking = { fetch: outgoing.fetch, headers: {}, pauseMs: 1, timeoutMs: 2_000 };
 });
-afterEach(() => Promise.all([paprika.stop(), gecko.stop()]));
+afterEach(async () => {
+  outgoing.close();
+  await Promise.all([paprika.stop(), gecko.stop()]);
+});
 
 function fetchPaprika(changes: object = {}, signal = never) {
   return coinPaprika(paprika.url, { ...asking, ...changes }).fetch(signal);
@@ -92,13 +106,21 @@ describe("CoinPaprika's tickers", () => {
     ["an HTML page", "html", "unexpected_answer", 3, "no whole JSON"],
     ["half an answer", "truncated", "unexpected_answer", 3, "no whole JSON"],
     ["a broken connection", "reset", "unavailable", 3, "could not be reached"],
-    ["too much", "huge", "refused", 1, "more than 33554432 bytes"],
+    ["too much", "huge", "refused", 1, "with more than 33554432 bytes"],
   ])("of %s are none, and the error says why", async (_, how, fault, attempts, message) => {
     paprika.misbehave([how], true);
     const error = await fetchPaprika().catch((thrown) => thrown);
     expect(error).toMatchObject({ name: "ProviderError", fault });
     expect(error.message).toContain(message);
     expect(paprika.requests).toHaveLength(attempts);
+  });
+
+  it("are not asked for at a host that is not allowed", async () => {
+    const provider = coinPaprika("https://not-allowed.example/v1", asking);
+    expect(await provider.fetch(never).catch((thrown) => thrown)).toMatchObject({
+      fault: "refused",
+      message: "CoinPaprika cannot be read: not-allowed.example is not among the hosts that may be asked",
+    });
   });
 
   it("are not waited for for ever", async () => {
