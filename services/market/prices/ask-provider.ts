@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { OutgoingError } from "../../common/outgoing/outgoing-error.ts";
+import { OutgoingError, type OutgoingErrorKind } from "../../common/outgoing/outgoing-error.ts";
 import { parseExactJson } from "../domain/exact-json.ts";
 import { ProviderError } from "./provider.ts";
 
@@ -27,6 +27,8 @@ const PAUSE_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 20_000;
 /** Some 30,000 coins. */
 const MAX_REPLY_BYTES = 32 * 1024 * 1024;
+
+const LASTING: ReadonlySet<OutgoingErrorKind> = new Set(["not_allowed", "private_address", "too_large"]);
 
 /**
  * The JSON at a URL, each number as its digits. Asked again, after a pause of random length or as long as the provider
@@ -81,8 +83,10 @@ async function ask(
         `${provider} answered with something that is no whole JSON`,
       );
     }
-    if (error instanceof OutgoingError && error.kind === "too_large") {
-      throw new ProviderError("refused", `${provider} answered with too much: ${error.message}`);
+    if (error instanceof OutgoingError) {
+      // What will be the same the next time is not asked again.
+      const fault = LASTING.has(error.kind) ? "refused" : "unavailable";
+      throw new ProviderError(fault, `${provider} cannot be read: ${error.message}`);
     }
     throw new ProviderError("unavailable", `${provider} could not be reached (${reasonOf(error)})`);
   }

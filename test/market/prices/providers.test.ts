@@ -105,7 +105,7 @@ describe("CoinPaprika's tickers", () => {
     ["a redirect", "redirect", "refused", 1, "CoinPaprika answered 302"],
     ["an HTML page", "html", "unexpected_answer", 3, "no whole JSON"],
     ["half an answer", "truncated", "unexpected_answer", 3, "no whole JSON"],
-    ["a broken connection", "reset", "unavailable", 3, "could not be reached"],
+    ["a broken connection", "reset", "unavailable", 3, "cannot be read"],
     ["too much", "huge", "refused", 1, "with more than 33554432 bytes"],
   ])("of %s are none, and the error says why", async (_, how, fault, attempts, message) => {
     paprika.misbehave([how], true);
