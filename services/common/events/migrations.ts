@@ -13,7 +13,7 @@ class CreateEvents extends Migration {
       -- The full name of an action, or * for whoever listens.
       hearer text not null,
       payload jsonb not null,
-      occurred_at timestamptz not null default clock_timestamp(),
+      occurred_at timestamptz not null default statement_timestamp(),
       -- Answered with an error; not answered at all.
       failures integer not null default 0,
       silences integer not null default 0,
