@@ -66,19 +66,20 @@ type Changes = Pick<AccountHandlers, "create" | "update" | "delete" | "setHoldin
 
 function changes(store: Store, reads: ReturnType<typeof accountReads>): Changes {
   return {
-    async create({ params, principal, call }) {
+    async create({ params, principal, call, once }) {
       const { name, account_type, api_key, api_secret, passphrase, ...members } = params;
       const userId = ownerOf(principal);
       checkMembers(account_type, params);
       const { exchange_name = null, wallet_address, enabled_chains = null } = members;
       const address = wallet_address ? checkAddress(exchange_name ?? undefined, wallet_address) : null;
-      if (enabled_chains) checkChains(enabled_chains, await call("market.knownChains", {}));
       const credentials = { api_key, api_secret, passphrase };
       const chains = enabled_chains && each(enabled_chains);
       const fixed = { account_type, exchange_name, wallet_address: address };
-      return accountOf(
-        await createAccount(store, userId, { ...fixed, name, enabled_chains: chains, credentials }),
-      );
+      const account = { ...fixed, name, enabled_chains: chains, credentials };
+      return once(async (db) => {
+        if (enabled_chains) checkChains(enabled_chains, await call("market.knownChains", {}));
+        return accountOf(await createAccount({ ...store, db }, userId, account));
+      });
     },
 
     async update({ params, principal, call }) {

@@ -3,6 +3,7 @@ import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { openEvents } from "../common/events.ts";
+import { openIdempotency } from "../common/idempotency.ts";
 import { implement } from "../common/implement.ts";
 import type { OpenService, ServiceModule } from "../common/service.ts";
 import { market } from "../market/contract.ts";
@@ -33,11 +34,13 @@ export function accountsService(connectors: Connectors): ServiceModule {
       const { pool } = database;
       const seal = credentialSeal(config.credentialsKeys);
       const events = openEvents({ contract: accounts, pool, log, hearers });
+      const idempotency = openIdempotency({ service: "accounts", pool, log });
       const syncs = openSyncs({ pool, seal, events, log, config, connectorFor });
       const schema = implement({
         contract: accounts,
         uses: [market],
         problemBehind: databaseProblem,
+        idempotency,
         handlers: { ...accountHandlers({ pool, seal, events }), ...syncHandlers({ pool, jobs: syncs.jobs }) },
       });
       return {
@@ -46,10 +49,12 @@ export function accountsService(connectors: Connectors): ServiceModule {
         unreadiness: database.unreadiness,
         metrics: together(syncs.metrics, events.metrics),
         async begin(outside) {
+          idempotency.begin();
           await events.begin(outside);
           await syncs.begin(outside);
         },
         async end(limitMs) {
+          idempotency.end();
           await syncs.end(limitMs);
           await events.end(limitMs);
         },

@@ -1,3 +1,4 @@
+import { writingTo } from "../common/database/writing.ts";
 import { type MemberError, problem } from "../common/problem.ts";
 import type { HoldingToSet } from "./contract/holding.ts";
 import { type Amounts, completeAmounts } from "./domain/amounts.ts";
@@ -31,7 +32,7 @@ export function setHoldings(
   holdings: readonly HoldingToSet[],
   chains: readonly string[],
 ): Promise<AccountRow> {
-  return written(pool, async (query) => {
+  return written(writingTo(pool), async (query) => {
     const { id, account_type } = await lockAccount(query, key);
     if (account_type !== "manual") throw problem("ACCOUNT_NOT_MANUAL");
     const complete = completeHoldings(holdings);

@@ -1,8 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
-import { retryLostRaces } from "../common/database/retry.ts";
 import { inTransaction, type Query } from "../common/database/transaction.ts";
+import { type Writing, writingTo } from "../common/database/writing.ts";
 import type { Events } from "../common/events.ts";
+import { eraseKeys } from "../common/idempotency/store.ts";
 import { problem } from "../common/problem.ts";
 import { type AccountType, type accounts, MAX_ACCOUNTS_PER_USER } from "./contract.ts";
 import { type CredentialChanges, changeCredentials, keepCredentials } from "./credentials.ts";
@@ -65,12 +66,12 @@ type LockedAccount = Pick<AccountRow, "id" | "account_type" | "version">;
 
 /** @throws ACCOUNT_DUPLICATE, TOO_MANY_ACCOUNTS. */
 export function createAccount(
-  { pool, seal }: Store,
+  { db, seal }: Pick<Store, "seal"> & { readonly db: Writing },
   userId: string,
   account: NewAccount,
 ): Promise<AccountRow> {
   const id = randomUUIDv7();
-  return written(pool, async (query) => {
+  return written(db, async (query) => {
     const { name, account_type, exchange_name, wallet_address, enabled_chains } = account;
     const values = [id, userId, name, account_type, exchange_name, wallet_address, enabled_chains];
     const created = await query({ name: "accounts.create", text: CREATE, values });
@@ -88,7 +89,7 @@ export function updateAccount(
   key: VersionedKey,
   { name, is_active, enabled_chains, credentials }: AccountChanges,
 ): Promise<AccountRow> {
-  return written(pool, async (query) => {
+  return written(writingTo(pool), async (query) => {
     const { account_type } = await lockAccount(query, key);
     const { id, userId } = key;
     const setsChains = enabled_chains !== undefined;
@@ -105,7 +106,7 @@ export function updateAccount(
 
 /** Deletes an account with all that belongs to it. @throws ACCOUNT_NOT_FOUND, PRECONDITION_FAILED. */
 export function deleteAccount({ pool, events }: Store, key: VersionedKey): Promise<void> {
-  return written(pool, async (query) => {
+  return written(writingTo(pool), async (query) => {
     const { id } = await lockAccount(query, key);
     const text = "delete from accounts.accounts where id = $1 and user_id = $2";
     await query({ name: "accounts.delete", text, values: [id, key.userId] });
@@ -113,24 +114,22 @@ export function deleteAccount({ pool, events }: Store, key: VersionedKey): Promi
   });
 }
 
-/** Deletes all of a user's accounts. */
+/** Deletes all of a user's accounts, and what is kept of the user's keys. */
 export function eraseAccounts({ pool, events }: Store, userId: string): Promise<void> {
   const text = "delete from accounts.accounts where user_id = $1 returning id";
   return inTransaction(pool, async (query) => {
     const gone = await query<{ id: string }>({ name: "accounts.erase-user", text, values: [userId] });
     const deleted = gone.map(({ id }) => ({ aggregateId: id, payload: { account_id: id, user_id: userId } }));
     await events.storeAll(query, "accounts.deleted", deleted);
+    await eraseKeys(query, "accounts", userId);
   });
 }
 
 /** A transaction; what a concurrent one has made impossible is tried again, what is a duplicate is refused as one. */
-export function written<Result>(
-  pool: ConnectionPool,
-  work: (query: Query) => Promise<Result>,
-): Promise<Result> {
-  return retryLostRaces(async () => {
+export function written<Result>(db: Writing, work: (query: Query) => Promise<Result>): Promise<Result> {
+  return db.transaction(async (query) => {
     try {
-      return await inTransaction(pool, work);
+      return await work(query);
     } catch (error) {
       throw duplicateBehind(error) ?? error;
     }

@@ -2,6 +2,7 @@ import { randomUUIDv7 } from "node:crypto";
 import type { Position } from "../common/database/cursor.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { isoTime } from "../common/database/times.ts";
+import type { Writing } from "../common/database/writing.ts";
 import type { AuditEvent } from "./contract.ts";
 
 /** Who did what, and from where. */
@@ -42,9 +43,9 @@ const LIST = `
   limit $4`;
 
 /** Writes an act down. It stays as it is: the table takes no changes. */
-export async function recordAct(pool: ConnectionPool, act: Act): Promise<void> {
+export async function recordAct(db: Pick<Writing, "query">, act: Act): Promise<void> {
   const { userId, subject, sessionId, tokenId, address, requestId, details } = act;
-  await pool.query({
+  await db.query({
     name: "auth.audit.record",
     text: RECORD,
     values: [randomUUIDv7(), userId, act.act, subject, sessionId, tokenId, address, requestId, details],

@@ -2,6 +2,7 @@ import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { openEvents } from "../common/events.ts";
+import { openIdempotency } from "../common/idempotency.ts";
 import { implement } from "../common/implement.ts";
 import type { ServiceModule } from "../common/service.ts";
 import { portfolios } from "../portfolios/contract.ts";
@@ -36,8 +37,8 @@ const service: ServiceModule = (environment) => {
     const { algorithms, clientId, maxTokenLifetimeSeconds } = config;
     const verify = accessTokenVerifier({ ...config, issuers, maxLifetimeSeconds: maxTokenLifetimeSeconds });
     const authenticate = authentication({ pool, verify, log });
+    const idempotency = openIdempotency({ service: "auth", pool, log });
     const signOuts = signOut({
-      pool,
       events,
       verify: logoutTokenVerifier({ issuers, algorithms, clientId }),
       maxTokenLifetimeSeconds,
@@ -51,6 +52,7 @@ const service: ServiceModule = (environment) => {
       contract: auth,
       uses: [users, portfolios],
       problemBehind: databaseProblem,
+      idempotency,
       handlers: {
         authenticate: ({ params: { token, address }, call, requestId }) =>
           authenticate(token, { call, requestId, address }),
@@ -63,8 +65,14 @@ const service: ServiceModule = (environment) => {
     return {
       schema,
       uses: [users.name, portfolios.name],
-      begin: events.begin,
-      end: events.end,
+      async begin(outside) {
+        idempotency.begin();
+        await events.begin(outside);
+      },
+      async end(limitMs) {
+        idempotency.end();
+        await events.end(limitMs);
+      },
       metrics: { metrics: [...keyMetrics, ...events.metrics.metrics], collect: collectKeyMetrics },
       unreadiness: database.unreadiness,
       async close() {

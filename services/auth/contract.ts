@@ -136,6 +136,7 @@ export const auth = contract(
         portfolio_id: Uuid.optional(),
       }),
       result: PersonalAccessToken.extend({ token: z.string() }),
+      secretResult: true,
       problems: ["UNAUTHENTICATED", "TOKEN_EXPIRY_OUT_OF_RANGE", "TOO_MANY_TOKENS", "PORTFOLIO_NOT_FOUND"],
     },
     listTokens: {

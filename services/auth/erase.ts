@@ -5,7 +5,7 @@ import type { ConnectionPool } from "../common/database/pool.ts";
 export async function eraseUser(database: Database, userId: string): Promise<void> {
   await database.fork().transactional(async (em) => {
     await em.execute("select set_config('auth.erasing_user', ?, true)", [userId]);
-    for (const table of ["audit_events", "personal_access_tokens", "sessions"]) {
+    for (const table of ["audit_events", "personal_access_tokens", "sessions", "idempotency_keys"]) {
       await em.execute(`delete from auth.${table} where user_id = ?`, [userId]);
     }
   });

@@ -3,6 +3,7 @@ import type { Database } from "../common/database/database.ts";
 import type { Handlers } from "../common/implement.ts";
 import { pageWithin } from "../common/page.ts";
 import type { Principal } from "../common/principal.ts";
+import { problem } from "../common/problem.ts";
 import { revocationKeys } from "../common/revocation-key.ts";
 import type { portfolios } from "../portfolios/contract.ts";
 import type { users } from "../users/contract.ts";
@@ -39,40 +40,48 @@ export function signOutHandlers(
   signOuts: SignOuts,
 ): Pick<AuthHandlers, "backchannelLogout" | "logout" | "revokeUser" | "revokeIdentities"> {
   return {
-    async backchannelLogout({ params: { logout_token }, requestId, address }) {
-      const { issuer, subject, sessionId } = await signOuts.byIssuer(logout_token, requestId);
-      // Whose sessions they were is known from the first sight of each.
-      const users = await usersOf(pool, { issuer, subject, sessionId });
-      for (const user of users) {
-        await recordAct(pool, { ...user, act: "session.ended_by_issuer", sessionId, address, requestId });
-      }
-      return {};
+    async backchannelLogout({ params: { logout_token }, requestId, address, once }) {
+      return once(async (db) => {
+        const { issuer, subject, sessionId } = await signOuts.byIssuer(db, logout_token, requestId);
+        // Whose sessions they were is known from the first sight of each.
+        const users = await usersOf(db, { issuer, subject, sessionId });
+        for (const user of users) {
+          await recordAct(db, { ...user, act: "session.ended_by_issuer", sessionId, address, requestId });
+        }
+        return {};
+      });
     },
 
     async logout(context) {
-      await signOuts.byCaller(context.principal);
-      await recordAct(pool, actOf(context, "session.ended"));
-      return null;
+      const { principal, once } = context;
+      const { session, token, identity } = revocationKeys(principal);
+      // Another session of the user's ends by a request of its own, also with the same key.
+      return once.of(session ?? token ?? identity)(async (db) => {
+        await signOuts.byCaller(db, principal);
+        await recordAct(db, actOf(context, "session.ended"));
+        return null;
+      });
     },
 
     async revokeUser(context) {
-      const { params, call, problem, principal } = context;
-      const identities = await call("users.identities", { user_id: params.id });
-      if (identities.length === 0) throw problem("USER_NOT_FOUND");
-      await signOuts.ofUser(params.id, identities);
-      await recordAct(pool, actOf(context, "user.revoked", { user_id: params.id }));
-      const { requestId } = context;
-      await recordAct(pool, {
-        userId: params.id,
-        act: "user.revoked_by_administrator",
-        subject: principal.subject,
-        requestId,
+      const { params, call, problem, principal, requestId, once } = context;
+      return once(async (db) => {
+        const identities = await call("users.identities", { user_id: params.id });
+        if (identities.length === 0) throw problem("USER_NOT_FOUND");
+        await signOuts.ofUser(db, params.id, identities);
+        await recordAct(db, actOf(context, "user.revoked", { user_id: params.id }));
+        await recordAct(db, {
+          userId: params.id,
+          act: "user.revoked_by_administrator",
+          subject: principal.subject,
+          requestId,
+        });
+        return null;
       });
-      return null;
     },
 
     async revokeIdentities({ params: { user_id, identities } }) {
-      await signOuts.ofUser(user_id, identities);
+      await signOuts.ofUser(pool, user_id, identities);
       return null;
     },
   };
@@ -84,6 +93,10 @@ export function tokenHandlers(
   signOuts: SignOuts,
 ): Pick<AuthHandlers, "createToken" | "listTokens" | "deleteToken" | "exportTokens"> {
   const isRevoked = revocationCheck(pool);
+  async function refuseRevoked(principal: Principal): Promise<void> {
+    const question = { keys: revocationKeys(principal), issuedAt: principal.issuedAt };
+    if (await isRevoked(question)) throw problem("UNAUTHENTICATED");
+  }
   const list = (userId: string, cursor?: string, limit?: number) =>
     pageWithin({
       limit,
@@ -94,17 +107,19 @@ export function tokenHandlers(
 
   return {
     async createToken(context) {
-      const { params, principal, call, problem } = context;
-      if (!isWithinAYear(params.expires_at)) throw problem("TOKEN_EXPIRY_OUT_OF_RANGE");
-      // Answers for itself when there is no such portfolio of the caller's.
-      if (params.portfolio_id) await call("portfolios.get", { id: params.portfolio_id });
-      // A gateway may not know yet; a token made now would outlive the sign-in that is revoked.
-      const keys = revocationKeys(principal);
-      if (await isRevoked({ keys, issuedAt: principal.issuedAt })) throw problem("UNAUTHENTICATED");
-      const token = await createToken(pool, principal.userId, principal, params);
-      if (!token) throw problem("TOO_MANY_TOKENS");
-      await recordAct(pool, actOf(context, "token.created", { token_id: token.id, name: token.name }));
-      return token;
+      const { params, principal, call, problem, once } = context;
+      // A gateway may not know yet; a token made now, or shown again, would outlive the sign-in that is revoked.
+      await refuseRevoked(principal);
+      return once(async (db) => {
+        if (!isWithinAYear(params.expires_at)) throw problem("TOKEN_EXPIRY_OUT_OF_RANGE");
+        // Answers for itself when there is no such portfolio of the caller's.
+        if (params.portfolio_id) await call("portfolios.get", { id: params.portfolio_id });
+        await refuseRevoked(principal);
+        const token = await createToken(db, principal.userId, principal, params);
+        if (!token) throw problem("TOO_MANY_TOKENS");
+        await recordAct(db, actOf(context, "token.created", { token_id: token.id, name: token.name }));
+        return token;
+      });
     },
 
     listTokens: ({ params: { cursor, limit }, principal }) => list(principal.userId, cursor, limit),
@@ -113,7 +128,7 @@ export function tokenHandlers(
       const { params, principal, problem } = context;
       const deleted = await deleteToken(pool, principal.userId, params.id);
       if (!deleted) throw problem("TOKEN_NOT_FOUND");
-      await signOuts.ofPersonalToken(deleted.issuer, params.id);
+      await signOuts.ofPersonalToken(pool, deleted.issuer, params.id);
       await recordAct(pool, actOf(context, "token.deleted", { token_id: params.id }));
       return null;
     },

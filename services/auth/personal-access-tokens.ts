@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUIDv7 } from "node:crypto";
 import type { Position } from "../common/database/cursor.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { isoTime } from "../common/database/times.ts";
+import type { Writing } from "../common/database/writing.ts";
 import type { GrantableScope } from "../common/principal.ts";
 import type { Identity } from "../users/contract.ts";
 import {
@@ -67,13 +68,13 @@ const DELETE = `
 
 /** Makes a token. It is answered once, here; what is stored is its hash. Undefined when the user has too many. */
 export async function createToken(
-  pool: ConnectionPool,
+  db: Pick<Writing, "query">,
   userId: string,
   { issuer, subject }: Identity,
   { name, scopes, portfolio_id, expires_at }: NewToken,
 ): Promise<(PersonalAccessToken & { readonly token: string }) | undefined> {
   const token = PERSONAL_ACCESS_TOKEN_PREFIX + randomBytes(32).toString("base64url");
-  const [row] = await pool.query<TokenRow>({
+  const [row] = await db.query<TokenRow>({
     name: "auth.tokens.create",
     text: CREATE,
     values: [randomUUIDv7(), userId, issuer, subject, name, hashOf(token), scopes, portfolio_id, expires_at],

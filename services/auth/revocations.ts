@@ -1,6 +1,7 @@
 import { coalesce } from "../common/database/coalesce.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { isoTime } from "../common/database/times.ts";
+import type { Writing } from "../common/database/writing.ts";
 import { storing } from "../common/events/outbox.ts";
 import type { Events } from "../common/events.ts";
 import type { RevocationKeys, RevocationKind } from "../common/revocation-key.ts";
@@ -8,7 +9,7 @@ import { type auth, MAX_REVOCATIONS, type Revocation, type RevocationPosition } 
 
 /** What revocations are written with. */
 export interface RevocationStore {
-  readonly pool: ConnectionPool;
+  readonly db: Pick<Writing, "query">;
   readonly events: Pick<Events<typeof auth>, "valuesOf">;
 }
 
@@ -50,11 +51,11 @@ const LIST = `
 
 /** Refuses from now on what these name. */
 export async function revoke(
-  { pool, events }: RevocationStore,
+  { db, events }: RevocationStore,
   revocations: readonly NewRevocation[],
 ): Promise<void> {
   if (revocations.length === 0) return;
-  await pool.query({
+  await db.query({
     name: "auth.revocations.revoke",
     text: REVOKE,
     values: [

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
+import type { Writing } from "../common/database/writing.ts";
 import { revocationKey } from "../common/revocation-key.ts";
 import type { Act } from "./audit-trail.ts";
 
@@ -33,12 +34,12 @@ export async function noteSession(
 
 /** The users of a session that was seen, or of all sessions of a subject where no session is named. */
 export function usersOf(
-  pool: ConnectionPool,
+  db: Pick<Writing, "query">,
   known: { issuer: string; subject?: string | undefined; sessionId?: string | undefined },
 ): Promise<{ userId: string; subject: string }[]> {
   const { issuer, subject, sessionId } = known;
   const values = [sessionId, subject].map((name) =>
     name === undefined ? null : revocationKey(issuer, name),
   );
-  return pool.query({ name: "auth.sessions.users-of", text: USERS_OF, values });
+  return db.query({ name: "auth.sessions.users-of", text: USERS_OF, values });
 }

@@ -7,12 +7,15 @@ import { TokenRefused } from "./compact-jws.ts";
 import type { LogoutToken } from "./logout-token.ts";
 import { type NewRevocation, type RevocationStore, revoke, toldOf } from "./revocations.ts";
 
-export interface SignOutOptions extends RevocationStore {
+export interface SignOutOptions {
+  readonly events: RevocationStore["events"];
   readonly verify: (token: string) => Promise<LogoutToken>;
   /** No token outlives this, so no revocation needs to. */
   readonly maxTokenLifetimeSeconds: number;
   readonly log: Log;
 }
+
+type Writes = RevocationStore["db"];
 
 /** Beyond a token's end: clocks may differ, and gateways remember principals for a while. */
 const MARGIN_SECONDS = 3_700;
@@ -32,11 +35,11 @@ const TAKE_ONCE = `
   select key from taken`;
 
 /** The ways in which sessions and tokens end before their time. */
-export function signOut({ pool, events, verify, maxTokenLifetimeSeconds, log }: SignOutOptions) {
+export function signOut({ events, verify, maxTokenLifetimeSeconds, log }: SignOutOptions) {
   const lasting = () => new Date(Date.now() + (maxTokenLifetimeSeconds + MARGIN_SECONDS) * 1000);
 
   /** Each logout token works once (OpenID Connect Back-Channel Logout 1.0 §2.6, `jti`). */
-  async function takeOnce({ issuer, subject, sessionId, tokenId, expiresAt }: LogoutToken) {
+  async function takeOnce(db: Writes, { issuer, subject, sessionId, tokenId, expiresAt }: LogoutToken) {
     const kind: RevocationKind = sessionId === undefined ? "identity" : "session";
     const key = revocationKey(issuer, (sessionId ?? subject) as string);
     const usedUntil = new Date((expiresAt + MARGIN_SECONDS) * 1000);
@@ -48,17 +51,17 @@ export function signOut({ pool, events, verify, maxTokenLifetimeSeconds, log }: 
       lasting(),
       ...toldOf(events, [{ kind, key }]),
     ];
-    const taken = await pool.query({ name: "auth.logout-tokens.take", text: TAKE_ONCE, values });
+    const taken = await db.query({ name: "auth.logout-tokens.take", text: TAKE_ONCE, values });
     if (taken.length === 0) throw new TokenRefused("it was used before");
     return kind;
   }
 
   return {
     /** What the issuer ended. @throws INVALID_LOGOUT_TOKEN, for every bad one; ISSUER_UNAVAILABLE. */
-    async byIssuer(token: string, requestId: string): Promise<LogoutToken> {
+    async byIssuer(db: Writes, token: string, requestId: string): Promise<LogoutToken> {
       try {
         const logout = await verify(token);
-        const kind = await takeOnce(logout);
+        const kind = await takeOnce(db, logout);
         const { issuer } = logout;
         log.info({ requestId, issuer, kind }, "An issuer ended a session.");
         return logout;
@@ -70,27 +73,31 @@ export function signOut({ pool, events, verify, maxTokenLifetimeSeconds, log }: 
     },
 
     /** Ends the session of a token; where its issuer names none, the token; where it has no id, all until now. */
-    async byCaller(principal: Principal): Promise<void> {
+    async byCaller(db: Writes, principal: Principal): Promise<void> {
       const { session, token, identity } = revocationKeys(principal);
       const revocation: NewRevocation = session
         ? { kind: "session", key: session, expiresAt: lasting() }
         : token
           ? { kind: "token", key: token, expiresAt: lasting() }
           : { kind: "identity", key: identity, expiresAt: lasting() };
-      await revoke({ pool, events }, [revocation]);
+      await revoke({ db, events }, [revocation]);
     },
 
     /** Ends everything of a user: sign-ins until now, and personal access tokens. */
-    async ofUser(userId: string, identities: readonly { issuer: string; subject: string }[]): Promise<void> {
+    async ofUser(
+      db: Writes,
+      userId: string,
+      identities: readonly { issuer: string; subject: string }[],
+    ): Promise<void> {
       await revoke(
-        { pool, events },
+        { db, events },
         identities.map(({ issuer, subject }) => ({
           kind: "identity",
           key: revocationKey(issuer, subject),
           expiresAt: lasting(),
         })),
       );
-      await pool.query({
+      await db.query({
         name: "auth.tokens.delete-of-user",
         text: "delete from auth.personal_access_tokens where user_id = $1",
         values: [userId],
@@ -98,10 +105,8 @@ export function signOut({ pool, events, verify, maxTokenLifetimeSeconds, log }: 
     },
 
     /** Refuses a personal access token that was deleted, wherever its principal is remembered. */
-    async ofPersonalToken(issuer: string, id: string): Promise<void> {
-      await revoke({ pool, events }, [
-        { kind: "token", key: revocationKey(issuer, id), expiresAt: lasting() },
-      ]);
+    async ofPersonalToken(db: Writes, issuer: string, id: string): Promise<void> {
+      await revoke({ db, events }, [{ kind: "token", key: revocationKey(issuer, id), expiresAt: lasting() }]);
     },
   };
 }

@@ -52,6 +52,8 @@ interface EntryMembers {
   readonly bodyMember?: string;
   /** Over HTTP, all pages of the result are answered at once, as one array. */
   readonly everyPage?: boolean;
+  /** The result is shown once and kept nowhere: what an Idempotency-Key has stored of it is sealed with the key. */
+  readonly secretResult?: boolean;
   /** Strict: unknown members are refused, at the gateway and again in the service. */
   readonly params: z.ZodObject;
   readonly result: z.ZodType;

@@ -2,6 +2,8 @@ import type { Context, ServiceSchema } from "moleculer";
 import type { z } from "zod";
 import { checkScope } from "./access.ts";
 import type { ActionEntry, Call, Contract } from "./contract.ts";
+import { onceWithKey, withoutMemory } from "./idempotency/once-with-key.ts";
+import type { Idempotency, Once } from "./idempotency.ts";
 import { actionTimer } from "./metrics.ts";
 import { CLOCK_LEEWAY_SECONDS, Principal } from "./principal.ts";
 import { type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
@@ -21,6 +23,8 @@ export interface ActionContext<Entry extends ActionEntry, Uses extends Contract>
   readonly address: string | undefined;
   /** What is left of the caller's time, in milliseconds; at least 0. */
   readonly remainingMs: () => number;
+  /** Does the action's work, once for each Idempotency-Key: every action with a route for POST does its work in it. */
+  readonly once: Once;
 }
 
 type DeclaredProblem<Entry extends ActionEntry> = Entry["problems"] extends readonly (infer Code)[]
@@ -40,6 +44,8 @@ export interface Implementation<C extends Contract, Uses extends Contract> {
   readonly handlers: Handlers<C, Uses>;
   /** The problem behind an error of what the service stands on, if it knows it. */
   readonly problemBehind?: (error: unknown) => ProblemCode | undefined;
+  /** Remembers keys; needed where an action has a route for POST. */
+  readonly idempotency?: Idempotency;
 }
 
 /** What any action may answer with, whatever its entry declares. */
@@ -52,6 +58,8 @@ const commonProblems: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "SERVICE_UNAVAILABLE",
   "ISSUER_UNAVAILABLE",
   "DEADLINE_EXCEEDED",
+  "IDEMPOTENCY_KEY_IN_USE",
+  "IDEMPOTENCY_KEY_REUSED",
 ]);
 
 /**
@@ -68,26 +76,30 @@ export function implement<const C extends Contract, const Uses extends Contract 
     const handler = handlers[action as keyof C["actions"]] as unknown as Handler;
     actions[action] = {
       visibility: "public",
-      handler: guarded(`${contract.name}.${action}`, entry, handler, implementation.problemBehind),
+      handler: guarded(`${contract.name}.${action}`, entry, handler, implementation),
     };
   }
   return { name: contract.name, actions } as unknown as ServiceSchema;
 }
 
 type Handler = (context: ActionContext<ActionEntry, Contract>) => Promise<unknown>;
-type Wire = Context<Record<string, unknown>, { principal?: unknown; address?: unknown }>;
+type Wire = Context<
+  Record<string, unknown>,
+  { principal?: unknown; address?: unknown; idempotency?: unknown }
+>;
+type Foundation = Pick<Implementation<Contract, Contract>, "problemBehind" | "idempotency">;
 
 function guarded(
   name: string,
   entry: ActionEntry,
   handler: Handler,
-  problemBehind: Implementation<Contract, Contract>["problemBehind"],
+  { problemBehind, idempotency }: Foundation,
 ) {
   const timer = actionTimer(name);
   return async (wire: Wire): Promise<unknown> => {
     const startedAt = performance.now();
     try {
-      const result = await handler(contextOf(wire, entry));
+      const result = await handler(contextOf(wire, name, entry, idempotency));
       timer.succeeded(startedAt);
       return result;
     } catch (error) {
@@ -107,17 +119,38 @@ function guarded(
   };
 }
 
-function contextOf(wire: Wire, entry: ActionEntry): ActionContext<ActionEntry, Contract> {
+function contextOf(
+  wire: Wire,
+  action: string,
+  entry: ActionEntry,
+  idempotency: Idempotency | undefined,
+): ActionContext<ActionEntry, Contract> {
   const params = parseMembers(entry.params, wire.params);
+  const principal = authorize(wire.meta.principal, entry);
   return {
     params,
-    principal: authorize(wire.meta.principal, entry) as never,
+    principal: principal as never,
+    once: onceOf(wire, action, entry, principal, idempotency),
     call: ((action: string, callParams: object) => wire.call(action, callParams)) as Call<Contract>,
     problem: problem as (code: never, data?: ProblemData) => Error,
     requestId: wire.requestID ?? wire.id,
     address: typeof wire.meta.address === "string" ? wire.meta.address : undefined,
     remainingMs: () => remainingMsOf(wire),
   };
+}
+
+function onceOf(
+  wire: Wire,
+  action: string,
+  entry: ActionEntry,
+  principal: Principal | undefined,
+  idempotency: Idempotency | undefined,
+): Once {
+  const { idempotency: key } = wire.meta;
+  if (key === undefined) return idempotency?.plain ?? withoutMemory;
+  // It is this action's alone, and must not go along to others that it calls.
+  delete wire.meta.idempotency;
+  return onceWithKey(idempotency, key, { action, entry, principal, remainingMs: remainingMsOf(wire) });
 }
 
 /** The principal, if it may do this: well formed, not expired, and with the entry's scope. */

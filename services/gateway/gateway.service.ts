@@ -132,8 +132,16 @@ function dependenciesOf(
   revocations: RevocationList,
   log: Log,
 ): HandlerDependencies {
-  const call: HandlerDependencies["call"] = (action, params, { principal, address, timeoutMs, requestId }) =>
-    broker.call(action, params, { meta: { principal, address }, timeout: timeoutMs, requestID: requestId });
+  const call: HandlerDependencies["call"] = (
+    action,
+    params,
+    { principal, address, timeoutMs, requestId, idempotency },
+  ) =>
+    broker.call(action, params, {
+      meta: idempotency ? { principal, address, idempotency } : { principal, address },
+      timeout: timeoutMs,
+      requestID: requestId,
+    });
   const { authenticate } = authenticator({
     cacheSeconds: config.principalCacheSeconds,
     revocations,

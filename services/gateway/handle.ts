@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkScope } from "../common/access.ts";
 import { actRecord } from "../common/act.ts";
+import type { IdempotencyKey } from "../common/idempotency/key.ts";
 import { requestRecorder } from "../common/metrics.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemKinds, problemOf } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
 import { knownTagsOf } from "./conditional.ts";
+import { idempotencyOf } from "./idempotency-key.ts";
 import { sendProblem } from "./problem-response.ts";
 import { inBody } from "./refusal.ts";
 import { parametersOf, type Received } from "./request.ts";
@@ -19,6 +21,8 @@ export interface CallOptions {
   readonly address: string | undefined;
   readonly timeoutMs: number;
   readonly requestId: string;
+  /** Of the request's Idempotency-Key, for the action that the request is for. */
+  readonly idempotency?: IdempotencyKey | undefined;
 }
 
 /** One hop. */
@@ -50,6 +54,7 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
   const recorder = requestRecorder(method, path);
   const isPublic = entry.scope === "public";
   const isWrite = method !== "GET";
+  const takesKey = method === "POST";
 
   return async (request, response, { requestId, ...received }) => {
     const startedAt = performance.now();
@@ -62,13 +67,16 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       const params = await parametersOf(route, request, response, received);
       parseMembers(entry.params, params);
       const known = isConditional ? knownTagsOf(request.headers["if-none-match"]) : undefined;
+      const idempotency = takesKey
+        ? idempotencyOf(request.headers["idempotency-key"] as string | undefined, route, params)
+        : undefined;
       const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (performance.now() - startedAt)));
       const options = { principal, address, timeoutMs, requestId };
       if (principal && isWrite && principal.scopes !== "all") {
         // What a script does with a personal access token is written down before it is done.
         await call("auth.record", actRecord(action, principal, options), options);
       }
-      const result = await call(action, params, options);
+      const result = await call(action, params, idempotency ? { ...options, idempotency } : options);
       if (entry.everyPage)
         await sendEveryPage(response, route, result, (cursor) =>
           call(action, { ...params, cursor }, options),

@@ -19,6 +19,7 @@ const COMMON_PROBLEMS: readonly ProblemCode[] = [
   "ISSUER_UNAVAILABLE",
   "DEADLINE_EXCEEDED",
 ];
+const KEY_PROBLEMS: readonly ProblemCode[] = ["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_KEY_REUSED"];
 const BODY_PROBLEMS: readonly ProblemCode[] = [
   "MALFORMED_JSON",
   "PAYLOAD_TOO_LARGE",
@@ -69,6 +70,7 @@ function operationOf(route: Route, routes: readonly Route[]): object {
       ...parametersIn("path", route, params),
       ...(entry.ifMatch ? [ifMatchHeader] : []),
       ...(isConditional ? [ifNoneMatchHeader] : []),
+      ...(route.method === "POST" ? [idempotencyKeyHeader] : []),
       ...(source === "query"
         ? own.map(([name, schema]) => ({ name, in: "query", required: false, schema }))
         : []),
@@ -110,6 +112,21 @@ const ifNoneMatchHeader = {
   description:
     "ETags of replies that the client still has, or *; 304 without a body when the reply is one of them.",
   schema: { type: "string" },
+};
+
+const idempotencyKeyHeader = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description:
+    "A random UUID or the like, quoted or not. Who repeats the request with it within 24 hours gets the first reply again, " +
+    "and nothing is done twice; 422 when the request is another one, 409 while the first is still under way.",
+  schema: {
+    type: "string",
+    minLength: 1,
+    maxLength: 512,
+    examples: ['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
+  },
 };
 
 function notModified(route: Route): object {
@@ -155,10 +172,11 @@ function withExample(schema: object): object {
 }
 
 /** The problems of a route, by status; one status may stand for several. */
-function problemsOf({ entry, source, pattern }: Route): Record<string, object> {
+function problemsOf({ entry, method, source, pattern }: Route): Record<string, object> {
   const codes = new Set<ProblemCode>([
     ...(entry.problems ?? []),
     ...COMMON_PROBLEMS,
+    ...(method === "POST" ? KEY_PROBLEMS : []),
     ...(source === "body" ? BODY_PROBLEMS : []),
   ]);
   const byStatus = Map.groupBy(codes, (code) => problemKinds[code].status);

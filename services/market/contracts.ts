@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
+import type { Writing } from "../common/database/writing.ts";
 
 interface Lookup {
   readonly symbol: string;
@@ -48,13 +49,13 @@ export async function lookupContracts(pool: ConnectionPool, symbol: string): Pro
 
 /** Registers the contracts that we know on EVM chains; those that are registered already stay as they are. */
 export async function registerContracts(
-  pool: ConnectionPool,
+  db: Pick<Writing, "query">,
 ): Promise<{ inserted: number; skipped: number }> {
-  const known = await pool.query<{ chain: string; symbol: string; contract_address: string }>({
+  const known = await db.query<{ chain: string; symbol: string; contract_address: string }>({
     name: "market.contracts.known",
     text: KNOWN,
   });
-  const inserted = await pool.query({
+  const inserted = await db.query({
     name: "market.contracts.register",
     text: REGISTER,
     values: [

@@ -36,16 +36,16 @@ export function handlersOf(
     async getEvmChain({ params: { id }, principal }) {
       return visibleTo(principal, await chains.get(id));
     },
-    createEvmChain: ({ params }) => chains.create(params),
+    createEvmChain: ({ params, once }) => once((db) => chains.create(db, params)),
     updateEvmChain: ({ params: { id, if_match, ...changes } }) => chains.update(id, if_match, changes),
     deleteEvmChain: ({ params: { id, if_match } }) => chains.remove(id, if_match),
 
     listEvmTokens: ({ params }) => evmTokens.list(params),
-    createEvmToken: ({ params }) => evmTokens.create(params),
+    createEvmToken: ({ params, once }) => once((db) => evmTokens.create(db, params)),
     getEvmToken: ({ params: { id } }) => evmTokens.get(id),
     updateEvmToken: ({ params: { id, if_match, ...changes } }) => evmTokens.update(id, if_match, changes),
     deleteEvmToken: ({ params: { id, if_match } }) => evmTokens.remove(id, if_match),
-    syncEvmTokens: () => registerContracts(pool),
+    syncEvmTokens: ({ once }) => once((db) => registerContracts(db)),
     async lookupContracts({ params: { symbol }, problem }) {
       const found = await lookupContracts(pool, symbol);
       if (!found) throw problem("ASSET_NOT_FOUND");
@@ -53,7 +53,7 @@ export function handlersOf(
     },
 
     listSolanaTokens: ({ params }) => solanaTokens.list(params),
-    createSolanaToken: ({ params }) => solanaTokens.create(params),
+    createSolanaToken: ({ params, once }) => once((db) => solanaTokens.create(db, params)),
     getSolanaToken: ({ params: { id } }) => solanaTokens.get(id),
     updateSolanaToken: ({ params: { id, if_match, ...changes } }) =>
       solanaTokens.update(id, if_match, changes),

@@ -2,6 +2,7 @@ import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { openEvents } from "../common/events.ts";
+import { openIdempotency } from "../common/idempotency.ts";
 import { implement } from "../common/implement.ts";
 import { readOutgoingRules } from "../common/outgoing/config.ts";
 import { openOutgoing } from "../common/outgoing/outgoing.ts";
@@ -33,6 +34,7 @@ const service: ServiceModule = (environment) => {
     const database = await openDatabase({ settings, entities: [], migrations, log });
     const { pool } = database;
     const events = openEvents({ contract: market, pool, log, hearers });
+    const idempotency = openIdempotency({ service: "market", pool, log });
     const outgoing = openOutgoing({ rules, ...OUTGOING_LIMITS });
     const prices = openPrices({
       pool,
@@ -45,6 +47,7 @@ const service: ServiceModule = (environment) => {
     const schema = implement({
       contract: market,
       problemBehind: databaseProblem,
+      idempotency,
       handlers: handlersOf(pool, config, prices),
     });
     return {
@@ -58,10 +61,12 @@ const service: ServiceModule = (environment) => {
         },
       },
       async begin(outside) {
+        idempotency.begin();
         await events.begin(outside);
         await prices.begin();
       },
       async end(limitMs) {
+        idempotency.end();
         await prices.end(limitMs);
         await events.end(limitMs);
       },

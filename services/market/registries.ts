@@ -1,9 +1,12 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
+import type { Writing } from "../common/database/writing.ts";
 import { problem } from "../common/problem.ts";
 import { checkedEvmAddress, checkedSolanaAddress } from "./addresses.ts";
 import { checkedRpcUrl } from "./public-url.ts";
 import { registry } from "./registry.ts";
+
+type Writes = Pick<Writing, "query">;
 
 interface NewChain {
   readonly chain_id: string;
@@ -49,9 +52,9 @@ export function chainRegistry(pool: ConnectionPool) {
     returning ${returned}`;
   return {
     ...rows,
-    async create({ chain_id, name, rpc_url, native_symbol, is_active }: NewChain) {
+    async create(db: Writes, { chain_id, name, rpc_url, native_symbol, is_active }: NewChain) {
       const values = [randomUUIDv7(), chain_id, name, checkedRpcUrl(rpc_url), native_symbol, is_active];
-      const chain = await insert(text, values);
+      const chain = await insert(db, text, values);
       if (!chain) throw new Error("A chain was neither inserted nor refused.");
       return chain;
     },
@@ -80,9 +83,9 @@ export function evmTokenRegistry(pool: ConnectionPool) {
     returning ${returned}`;
   return {
     ...rows,
-    async create({ chain, symbol, contract_address, is_active }: NewEvmToken) {
+    async create(db: Writes, { chain, symbol, contract_address, is_active }: NewEvmToken) {
       const address = checkedEvmAddress(contract_address);
-      const token = await insert(text, [randomUUIDv7(), chain, symbol, address, is_active]);
+      const token = await insert(db, text, [randomUUIDv7(), chain, symbol, address, is_active]);
       if (token) return token;
       throw problem("UNKNOWN_CHAIN", {
         detail: `There is no EVM chain "${chain}"; GET /v1/evm-chains lists them.`,
@@ -107,9 +110,9 @@ export function solanaTokenRegistry(pool: ConnectionPool) {
     returning ${returned}`;
   return {
     ...rows,
-    async create({ symbol, mint_address, is_active }: NewSolanaToken) {
+    async create(db: Writes, { symbol, mint_address, is_active }: NewSolanaToken) {
       const mint = checkedSolanaAddress(mint_address);
-      const token = await insert(text, [randomUUIDv7(), symbol, mint, is_active]);
+      const token = await insert(db, text, [randomUUIDv7(), symbol, mint, is_active]);
       if (!token) throw new Error("A token was neither inserted nor refused.");
       return token;
     },

@@ -1,6 +1,7 @@
 import { cursorAfter, type Position, positionOf } from "../common/database/cursor.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { isoTime } from "../common/database/times.ts";
+import type { Writing } from "../common/database/writing.ts";
 import { pageWithin } from "../common/page.ts";
 import { type ProblemCode, problem } from "../common/problem.ts";
 
@@ -111,10 +112,10 @@ export function registry<const Own extends string, const Changeable extends Own 
     },
 
     /** Inserts by a statement that returns the registry's columns. Undefined when it inserted nothing. @throws ALREADY_REGISTERED */
-    async insert(text: string, values: readonly unknown[]) {
+    async insert(db: Pick<Writing, "query">, text: string, values: readonly unknown[]) {
       try {
         const statement = { name: `market.${name}.create`, text, values: [...values] };
-        const [row] = await pool.query<Row>(statement);
+        const [row] = await db.query<Row>(statement);
         return row && timed(row);
       } catch (error) {
         if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) throw problem("ALREADY_REGISTERED");

@@ -39,11 +39,11 @@ export function portfolioHandlers(
       return { items: only ? [only] : [] };
     },
 
-    async create({ params, principal }) {
+    async create({ params, principal, once }) {
       // A token for one portfolio is for that one.
       if (principal.portfolioId !== undefined) throw problem("FORBIDDEN");
       checkTargets(params.target_allocation);
-      return createPortfolio(store, principal.userId, params);
+      return once((db) => createPortfolio(store.events, db, principal.userId, params));
     },
 
     async get({ params: { id }, principal }) {

@@ -3,6 +3,7 @@ import { readDatabaseSettings } from "../common/database/config.ts";
 import { openDatabase } from "../common/database/database.ts";
 import { databaseProblem } from "../common/database/errors.ts";
 import { openEvents } from "../common/events.ts";
+import { openIdempotency } from "../common/idempotency.ts";
 import { implement } from "../common/implement.ts";
 import type { ServiceModule } from "../common/service.ts";
 import { market } from "../market/contract.ts";
@@ -31,6 +32,7 @@ const service: ServiceModule = (environment) => {
     const reads = portfolioReads(pool);
     const value = valuations(pool);
     const events = openEvents({ contract: portfolios, pool, log, hearers });
+    const idempotency = openIdempotency({ service: "portfolios", pool, log });
     const checkDrift = driftChecks(pool, (query, breached) =>
       events.store(query, "portfolios.drift_breached", breached.portfolio_id, breached),
     );
@@ -46,6 +48,7 @@ const service: ServiceModule = (environment) => {
       contract: portfolios,
       uses: [accounts, market],
       problemBehind: databaseProblem,
+      idempotency,
       handlers: {
         ...portfolioHandlers({ database, events }, reads),
         ...linkHandlers(pool, reads),
@@ -67,10 +70,12 @@ const service: ServiceModule = (environment) => {
         },
       },
       async begin(outside) {
+        idempotency.begin();
         await events.begin(outside);
         await snapshots.begin(outside);
       },
       async end(limitMs) {
+        idempotency.end();
         await snapshots.end(limitMs);
         await events.end(limitMs);
       },

@@ -4,8 +4,10 @@ import type { Database } from "../common/database/database.ts";
 import { queryOf } from "../common/database/entity-query.ts";
 import { retryLostRaces } from "../common/database/retry.ts";
 import { inTransaction as inPlainTransaction, type Query } from "../common/database/transaction.ts";
+import type { Writing } from "../common/database/writing.ts";
 import { storing } from "../common/events/outbox.ts";
 import type { Events } from "../common/events.ts";
+import { eraseKeys } from "../common/idempotency/store.ts";
 import { problem } from "../common/problem.ts";
 import type { portfolioEvents } from "./contract/events.ts";
 import type { Guardrails, Portfolio, TargetAllocation } from "./contract/portfolio.ts";
@@ -33,55 +35,59 @@ type NewPortfolio = PortfolioChanges & { readonly name: string };
 const INSERT = `
   with told as (${storing("portfolios", 7)})
   insert into portfolios.portfolios as p (id, user_id, name, description, is_default, target_allocation, guardrails)
-  values ($1, $2, $3, $4, not exists (select from portfolios.portfolios where user_id = $2), $5, $6)
+  values ($1, $2, $3, $4, $12 or not exists (select from portfolios.portfolios where user_id = $2), $5, $6)
   returning ${columnsOf("p")}`;
+
+const DEMOTE = `
+  update portfolios.portfolios set is_default = false, updated_at = now(), version = version + 1
+  where user_id = $1 and is_default
+  returning id`;
 
 /** Creates a portfolio. A user's first one is the default, whatever else is asked for. */
 export function createPortfolio(
-  store: PortfolioStore,
+  events: PortfolioStore["events"],
+  db: Writing,
   userId: string,
   members: NewPortfolio,
 ): Promise<Portfolio> {
   return members.is_default
-    ? createDefault(store, userId, members)
-    : retryLostRaces(() => insertPortfolio(store, userId, members));
+    ? db.transaction((query) => insertDefault(events, query, userId, members))
+    : insertPortfolio(events, db.racing, userId, members);
 }
 
 /** One statement, its event included; of two that would be a user's first, the unique index lets one be it and the other tries again. */
 async function insertPortfolio(
-  { database: { pool }, events }: PortfolioStore,
+  events: PortfolioStore["events"],
+  query: Query,
   userId: string,
   members: NewPortfolio,
 ): Promise<Portfolio> {
-  const { name, description, target_allocation, guardrails } = members;
+  const { name, description, is_default = false, target_allocation, guardrails } = members;
   const id = randomUUIDv7();
   const created = { aggregateId: id, payload: { portfolio_id: id, user_id: userId } };
   const told = events.valuesOf("portfolios.created", [created]);
-  const [row] = await pool.query<PortfolioRow>({
+  const [row] = await query<PortfolioRow>({
     name: "portfolios.create",
     text: INSERT,
-    values: [id, userId, name, description, target_allocation, guardrails, ...told],
+    values: [id, userId, name, description, target_allocation, guardrails, ...told, is_default],
   });
   return portfolioOf(row as PortfolioRow);
 }
 
-function createDefault(store: PortfolioStore, userId: string, members: NewPortfolio): Promise<Portfolio> {
-  return inTransaction(store, async (em, tell) => {
-    await demoteDefault(em, tell, userId);
-    const portfolio = em.create(PortfolioEntity, {
-      id: randomUUIDv7(),
-      userId,
-      name: members.name,
-      description: members.description ?? null,
-      isDefault: true,
-      targetAllocation: members.target_allocation ?? null,
-      guardrails: members.guardrails ?? null,
-      updatedAt: new Date(),
-    });
-    await em.flush();
-    await tell("portfolios.created", portfolio);
-    return portfolioOfEntity(portfolio);
-  });
+/** In place of the default that there is; of two at once the unique index refuses one, which then begins again. */
+async function insertDefault(
+  events: PortfolioStore["events"],
+  query: Query,
+  userId: string,
+  members: NewPortfolio,
+): Promise<Portfolio> {
+  const statement = { name: "portfolios.demote-default", text: DEMOTE, values: [userId] };
+  const [demoted] = await query<{ id: string }>(statement);
+  if (demoted) {
+    const { id } = demoted;
+    await events.store(query, "portfolios.updated", id, { portfolio_id: id, user_id: userId });
+  }
+  return insertPortfolio(events, query, userId, members);
 }
 
 /** Changes a portfolio. @throws PORTFOLIO_NOT_FOUND, PRECONDITION_FAILED when `version` is given and is not its version. */
@@ -118,7 +124,7 @@ export function deletePortfolio(
   });
 }
 
-/** Deletes all of a user's portfolios. */
+/** Deletes all of a user's portfolios, and what is kept of the user's keys. */
 export function erasePortfolios(
   { database: { pool }, events }: PortfolioStore,
   userId: string,
@@ -134,6 +140,7 @@ export function erasePortfolios(
       payload: { portfolio_id: id, user_id: userId },
     }));
     await events.storeAll(query, "portfolios.deleted", deleted);
+    await eraseKeys(query, "portfolios", userId);
   });
 }
 

@@ -204,7 +204,7 @@ export const rows: readonly Row[] = [
   row("auth.logout", "tokens:manage",          "204 204 204 401 401/204 403 403 403 401", nothing),
   row("auth.createToken", "tokens:manage",     "201 201 201 401 401     403 403 403 401", newToken),
   row("auth.createToken for a portfolio", "tokens:manage",
-                                               "201 404 404 401 401/404 403 403 403 401", ({ portfolioId }) => ({ ...newToken(), portfolio_id: portfolioId }), "PORTFOLIO_NOT_FOUND"),
+                                               "201 404 404 401 401     403 403 403 401", ({ portfolioId }) => ({ ...newToken(), portfolio_id: portfolioId }), "PORTFOLIO_NOT_FOUND"),
   row("auth.listTokens", "tokens:manage",      "200 200 200 401 401/200 403 403 403 401", nothing),
   row("auth.deleteToken", "tokens:manage",     "204 404 404 401 401/404 403 403 403 401", ({ tokenId: id }) => ({ id }), "TOKEN_NOT_FOUND"),
 

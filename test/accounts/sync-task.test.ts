@@ -9,6 +9,7 @@ import { requestSync } from "../../services/accounts/sync/request.ts";
 import { type SyncTools, syncTask } from "../../services/accounts/sync/task.ts";
 import { readDatabaseSettings } from "../../services/common/database/config.ts";
 import { type Database, openDatabase } from "../../services/common/database/database.ts";
+import { writingTo } from "../../services/common/database/writing.ts";
 import { cloneDatabase, type TestDatabase } from "../support/database.ts";
 import { EVM, newKey } from "./services.ts";
 
@@ -49,7 +50,7 @@ async function asked(read: (signal: AbortSignal) => Promise<readonly ReadHolding
      values ($1, $2, 'Wallet', 'wallet', $3)`,
     [id, userId, EVM],
   );
-  const syncId = await requestSync(tools, { id, userId });
+  const syncId = await requestSync({ ...tools, db: writingTo(tools.pool) }, { id, userId });
   added.length = 0;
   const task = syncTask(tools);
   return {

@@ -35,13 +35,15 @@ async function errorOf(work: Promise<unknown>): Promise<unknown> {
 
 describe("the table of problems", () => {
   it.each(codes)(
-    "%s has a status of its kind, a title that is a sentence, and Retry-After with 503",
+    "%s has a status of its kind, a title that is a sentence, and Retry-After where the same may succeed soon",
     (code) => {
       const kind: { status: number; title: string; retryAfterSeconds?: number } = problemKinds[code];
       expect(kind.status).toBeGreaterThanOrEqual(400);
       expect(kind.status).toBeLessThan(600);
       expect(kind.title).toMatch(/^[A-Z].*\.$/);
-      expect(kind.retryAfterSeconds !== undefined).toBe(kind.status === 503);
+      expect(kind.retryAfterSeconds !== undefined).toBe(
+        kind.status === 503 || code === "IDEMPOTENCY_KEY_IN_USE",
+      );
     },
   );
 

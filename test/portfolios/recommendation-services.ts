@@ -3,6 +3,7 @@ import { readDatabaseSettings } from "../../services/common/database/config.ts";
 import { openDatabase } from "../../services/common/database/database.ts";
 import { databaseProblem } from "../../services/common/database/errors.ts";
 import { openEvents } from "../../services/common/events.ts";
+import { openIdempotency } from "../../services/common/idempotency.ts";
 import { implement } from "../../services/common/implement.ts";
 import { problem } from "../../services/common/problem.ts";
 import type { ServiceModule } from "../../services/common/service.ts";
@@ -68,6 +69,7 @@ export async function startRecommendations(): Promise<RecommendationServices> {
     const schema = implement({
       contract: { name: "portfolios", actions: { ...portfolioActions, ...recommendationActions } },
       problemBehind: databaseProblem,
+      idempotency: openIdempotency({ service: "portfolios", pool: opened.pool, log }),
       handlers: {
         ...portfolioHandlers({ database: opened, events }, reads),
         ...recommendationHandlers(opened.pool, valuesOf(reads, holdings)),

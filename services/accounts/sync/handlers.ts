@@ -1,10 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Contract } from "../../common/contract.ts";
+import type { ConnectionPool } from "../../common/database/pool.ts";
 import type { Handlers } from "../../common/implement.ts";
+import type { Jobs } from "../../common/jobs.ts";
 import { problem } from "../../common/problem.ts";
 import type { SyncReply, syncActions } from "../contract/sync.ts";
 import { ownerOf } from "../owner.ts";
-import { type RequestTools, requestAllSyncs, requestSync } from "./request.ts";
+import { requestAllSyncs, requestSync } from "./request.ts";
 import { hasEnded, jobOf, type SyncKey, type SyncRow, syncReads } from "./syncs.ts";
 
 type SyncHandlers = Handlers<Contract<"accounts", typeof syncActions>, never>;
@@ -18,9 +20,14 @@ const FIRST_LOOK_MS = 20;
 /** but no longer than this. */
 const MAX_LOOK_MS = 200;
 
+export interface SyncHandlerTools {
+  readonly pool: ConnectionPool;
+  readonly jobs: Pick<Jobs, "add">;
+}
+
 /** What the actions about syncing do. */
-export function syncHandlers(tools: RequestTools): SyncHandlers {
-  const read = syncReads(tools.pool);
+export function syncHandlers({ pool, jobs }: SyncHandlerTools): SyncHandlers {
+  const read = syncReads(pool);
 
   /** The sync when an attempt has ended, or as it is after so long. No connection is held meanwhile. */
   async function untilTried(key: SyncKey, limitMs: number): Promise<SyncRow | undefined> {
@@ -33,21 +40,28 @@ export function syncHandlers(tools: RequestTools): SyncHandlers {
   }
 
   return {
-    async sync({ params: { id }, principal, remainingMs }) {
+    async sync({ params: { id }, principal, remainingMs, once }) {
       const userId = ownerOf(principal);
-      const syncId = await requestSync(tools, { id, userId });
-      const limitMs = Math.min(MAX_WAIT_MS, remainingMs() * WAIT_SHARE);
-      const row = await untilTried({ id: syncId, userId }, limitMs);
-      // Deleted meanwhile.
-      if (!row) throw problem("ACCOUNT_NOT_FOUND");
-      return replyOf(row);
+      return once(
+        (db) => requestSync({ db, jobs }, { id, userId }),
+        async (syncId) => {
+          const limitMs = Math.min(MAX_WAIT_MS, remainingMs() * WAIT_SHARE);
+          const row = await untilTried({ id: syncId, userId }, limitMs);
+          // Deleted meanwhile.
+          if (!row) throw problem("ACCOUNT_NOT_FOUND");
+          return replyOf(row);
+        },
+      );
     },
 
-    async syncAll({ principal }) {
-      const job_ids = await requestAllSyncs(tools, ownerOf(principal));
-      const account_count = job_ids.length;
-      const message = `Syncing ${account_count} account${account_count === 1 ? "" : "s"}.`;
-      return { message, account_count, job_ids };
+    async syncAll({ principal, once }) {
+      const userId = ownerOf(principal);
+      return once(async (db) => {
+        const job_ids = await requestAllSyncs({ db, jobs }, userId);
+        const account_count = job_ids.length;
+        const message = `Syncing ${account_count} account${account_count === 1 ? "" : "s"}.`;
+        return { message, account_count, job_ids };
+      });
     },
 
     async getJob({ params: { id }, principal }) {

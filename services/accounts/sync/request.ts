@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { ConnectionPool } from "../../common/database/pool.ts";
-import { retryLostRaces } from "../../common/database/retry.ts";
-import { inTransaction, type Query } from "../../common/database/transaction.ts";
+import type { Query } from "../../common/database/transaction.ts";
+import type { Writing } from "../../common/database/writing.ts";
 import type { Jobs } from "../../common/jobs.ts";
 import { problem } from "../../common/problem.ts";
 import { type AccountType, MAX_ACCOUNTS_PER_USER } from "../contract.ts";
@@ -10,7 +9,7 @@ import { addSyncJob } from "./job.ts";
 
 /** What asking for a sync stands on. */
 export interface RequestTools {
-  readonly pool: ConnectionPool;
+  readonly db: Pick<Writing, "transaction">;
   readonly jobs: Pick<Jobs, "add">;
 }
 
@@ -55,7 +54,7 @@ const LATEST = `
  * @throws ACCOUNT_NOT_FOUND, ACCOUNT_NOT_SYNCABLE.
  */
 export function requestSync(tools: RequestTools, { id, userId }: AccountKey): Promise<string> {
-  return asking(tools, async (query) => {
+  return tools.db.transaction(async (query) => {
     const values = [id, userId];
     const [account] = await query<Asked>({ name: "accounts.syncs.account", text: ACCOUNT, values });
     if (!account) throw problem("ACCOUNT_NOT_FOUND");
@@ -69,7 +68,7 @@ export function requestSync(tools: RequestTools, { id, userId }: AccountKey): Pr
 
 /** Asks for a sync of each of the user's active accounts. @returns their ids, those of the oldest accounts first. */
 export function requestAllSyncs(tools: RequestTools, userId: string): Promise<string[]> {
-  return asking(tools, async (query) => {
+  return tools.db.transaction(async (query) => {
     const statement = { name: "accounts.syncs.syncable", text: SYNCABLE, values: [userId] };
     const accounts = await query<{ id: string }>(statement);
     return request(
@@ -78,10 +77,6 @@ export function requestAllSyncs(tools: RequestTools, userId: string): Promise<st
       accounts.map(({ id }) => id),
     );
   });
-}
-
-function asking<Result>({ pool }: RequestTools, work: (query: Query) => Promise<Result>): Promise<Result> {
-  return retryLostRaces(() => inTransaction(pool, work));
 }
 
 async function request(

@@ -1,6 +1,11 @@
 import type { MigrationList } from "../../common/database/migrate.ts";
 import { eventMigrations } from "../../common/events/migrations.ts";
+import { idempotencyMigrations } from "../../common/idempotency/migrations.ts";
 import { CreateAuth } from "./0001-auth.ts";
 
 /** In order; forward only. */
-export const migrations: MigrationList = [{ name: "0001-auth", class: CreateAuth }, ...eventMigrations];
+export const migrations: MigrationList = [
+  { name: "0001-auth", class: CreateAuth },
+  ...eventMigrations,
+  ...idempotencyMigrations,
+];

@@ -1,5 +1,6 @@
 import type { MigrationList } from "../../common/database/migrate.ts";
 import { eventMigrations } from "../../common/events/migrations.ts";
+import { idempotencyMigrations } from "../../common/idempotency/migrations.ts";
 import { jobsMigrations } from "../../common/jobs/migrations.ts";
 import { CreateMarket } from "./0001-market.ts";
 import { SeedMarket } from "./0002-seeds.ts";
@@ -12,4 +13,5 @@ export const migrations: MigrationList = [
   { name: "0003-prices", class: PreparePrices },
   ...jobsMigrations,
   ...eventMigrations,
+  ...idempotencyMigrations,
 ];

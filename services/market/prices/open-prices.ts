@@ -1,6 +1,7 @@
 import type { Contract } from "../../common/contract.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
 import { inTransaction, type Query } from "../../common/database/transaction.ts";
+import type { Writing } from "../../common/database/writing.ts";
 import type { Handlers } from "../../common/implement.ts";
 import { openJobs, type TaskContext } from "../../common/jobs.ts";
 import type { Log, OpenService } from "../../common/service.ts";
@@ -96,12 +97,15 @@ export function openPrices({ pool, config, log, fetch, updated }: PricesOptions)
 
   return {
     handlers: {
-      async fetchAllCoins({ problem }) {
-        const report = await fetches.run().catch((error: unknown) => {
-          if (!(error instanceof PricesUnavailable)) throw error;
-          throw problem("PROVIDER_UNAVAILABLE", { detail: error.message });
+      async fetchAllCoins({ problem, once }) {
+        // A fetch that has ended since the request came first is the one that it asked for, however often it is sent.
+        return once(askedNow, async (since) => {
+          const report = await fetches.run({ since }).catch((error: unknown) => {
+            if (!(error instanceof PricesUnavailable)) throw error;
+            throw problem("PROVIDER_UNAVAILABLE", { detail: error.message });
+          });
+          return { success: true, ...report };
         });
-        return { success: true, ...report };
       },
     },
     async begin() {
@@ -125,4 +129,11 @@ export function openPrices({ pool, config, log, fetch, updated }: PricesOptions)
       },
     },
   };
+}
+
+/** The database's time, by which fetches end, too. */
+async function askedNow(db: Writing): Promise<string> {
+  const [row] = await db.query<{ now: string }>({ text: "select clock_timestamp()::text as now" });
+  if (!row) throw new Error("The database did not tell its time.");
+  return row.now;
 }

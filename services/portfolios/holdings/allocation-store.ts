@@ -1,5 +1,6 @@
 import type { ConnectionPool } from "../../common/database/pool.ts";
 import { isoTime } from "../../common/database/times.ts";
+import type { Writing } from "../../common/database/writing.ts";
 import { problem } from "../../common/problem.ts";
 import type { AllocatedAsset, Allocation } from "../contract/holdings.ts";
 import type { PortfolioKey } from "../reads.ts";
@@ -26,11 +27,11 @@ const STORE = `
 
 /** Keeps an allocation in place of the one before. @throws PORTFOLIO_NOT_FOUND */
 export async function storeAllocation(
-  pool: ConnectionPool,
+  db: Pick<Writing, "query">,
   { id, userId }: PortfolioKey,
   { as_of, total_value_usd, holdings }: Allocation,
 ): Promise<void> {
-  const [stored] = await pool.query({
+  const [stored] = await db.query({
     name: "portfolios.construct",
     text: STORE,
     values: [id, userId, as_of, total_value_usd, JSON.stringify(holdings)],

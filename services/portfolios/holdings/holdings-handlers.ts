@@ -23,11 +23,13 @@ export function holdingsHandlers(pool: ConnectionPool, value: Value): HoldingsHa
       return holdingsOf(await value(key, call));
     },
 
-    async construct({ params: { id }, principal, call }) {
+    async construct({ params: { id }, principal, call, once }) {
       const key = { id: reachable(principal, id), userId: principal.userId };
-      const constructed = allocationNow(await value(key, call));
-      await storeAllocation(pool, key, constructed);
-      return constructed;
+      return once(async (db) => {
+        const constructed = allocationNow(await value(key, call));
+        await storeAllocation(db, key, constructed);
+        return constructed;
+      });
     },
 
     async allocation({ params: { id }, principal }) {

@@ -31,13 +31,15 @@ export function linkHandlers(pool: ConnectionPool, reads: PortfolioReads): LinkH
       return { ...page, items: held.map(linkedAccountOf) };
     },
 
-    async linkAccount({ params: { id, account_id }, principal, call }) {
+    async linkAccount({ params: { id, account_id }, principal, call, once }) {
       const key = { id: mayLink(principal, id), userId: principal.userId };
-      // Whose the portfolio is comes first: a stranger is told nothing else, and no other service is asked.
-      if (!(await reads.get(key))) throw problem("PORTFOLIO_NOT_FOUND");
-      const [account] = await heldAccounts(call, principal.userId, [account_id]);
-      if (!account) throw problem("ACCOUNT_NOT_FOUND");
-      return addLink(pool, key, account_id);
+      return once(async (db) => {
+        // Whose the portfolio is comes first: a stranger is told nothing else, and no other service is asked.
+        if (!(await reads.get(key))) throw problem("PORTFOLIO_NOT_FOUND");
+        const [account] = await heldAccounts(call, principal.userId, [account_id]);
+        if (!account) throw problem("ACCOUNT_NOT_FOUND");
+        return addLink(db, key, account_id);
+      });
     },
 
     async replaceAccounts({ params: { id, account_ids }, principal, call }) {

@@ -1,9 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { Position } from "../../common/database/cursor.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
-import { retryLostRaces } from "../../common/database/retry.ts";
 import { isoTime } from "../../common/database/times.ts";
-import { inTransaction, type Query } from "../../common/database/transaction.ts";
+import type { Query } from "../../common/database/transaction.ts";
+import { type Writing, writingTo } from "../../common/database/writing.ts";
 import { problem } from "../../common/problem.ts";
 import { type AccountLink, MAX_LINKED_ACCOUNTS } from "../contract/links.ts";
 import type { PortfolioKey } from "../reads.ts";
@@ -30,8 +30,8 @@ const INSERT = `
  * Links an account that is the user's.
  * @throws PORTFOLIO_NOT_FOUND, ACCOUNT_ALREADY_LINKED, TOO_MANY_LINKED_ACCOUNTS
  */
-export function addLink(pool: ConnectionPool, key: PortfolioKey, accountId: string): Promise<AccountLink> {
-  return changing(pool, key, async (query) => {
+export function addLink(db: Writing, key: PortfolioKey, accountId: string): Promise<AccountLink> {
+  return changing(db, key, async (query) => {
     const [count] = await query<{ links: number; is_linked: boolean }>({
       name: "portfolios.count-links",
       text: `select count(*)::int as links, coalesce(bool_or(account_id = $2), false) as is_linked
@@ -56,7 +56,7 @@ export function replaceLinks(
   key: PortfolioKey,
   accountIds: readonly string[],
 ): Promise<string[]> {
-  return changing(pool, key, async (query) => {
+  return changing(writingTo(pool), key, async (query) => {
     await query({
       name: "portfolios.unlink-others",
       text: "delete from portfolios.portfolio_accounts where portfolio_id = $1 and account_id <> all ($2)",
@@ -133,21 +133,16 @@ function insert(query: Query, key: PortfolioKey, accountIds: readonly string[]):
 
 /** Changes the links of a portfolio while nobody else does. */
 function changing<Result>(
-  pool: ConnectionPool,
+  db: Writing,
   key: PortfolioKey,
   work: (query: Query) => Promise<Result>,
 ): Promise<Result> {
-  return retryLostRaces(() =>
-    inTransaction(pool, async (query) => {
-      const [portfolio] = await query({
-        name: "portfolios.lock",
-        text: LOCK,
-        values: [key.id, key.userId],
-      });
-      if (!portfolio) throw problem("PORTFOLIO_NOT_FOUND");
-      return work(query);
-    }),
-  );
+  return db.transaction(async (query) => {
+    const statement = { name: "portfolios.lock", text: LOCK, values: [key.id, key.userId] };
+    const [portfolio] = await query(statement);
+    if (!portfolio) throw problem("PORTFOLIO_NOT_FOUND");
+    return work(query);
+  });
 }
 
 function tooMany(): Error {

@@ -1,5 +1,6 @@
 import type { MigrationList } from "../../common/database/migrate.ts";
 import { eventMigrations } from "../../common/events/migrations.ts";
+import { idempotencyMigrations } from "../../common/idempotency/migrations.ts";
 import { jobsMigrations } from "../../common/jobs/migrations.ts";
 import { CreatePortfolios } from "./0001-portfolios.ts";
 import { LinkAccounts } from "./0002-links-allocations.ts";
@@ -14,4 +15,5 @@ export const migrations: MigrationList = [
   { name: "0004-snapshots", class: CreateSnapshots },
   ...eventMigrations,
   ...jobsMigrations,
+  ...idempotencyMigrations,
 ];

@@ -1,6 +1,7 @@
 import type { accounts } from "../../accounts/contract.ts";
 import type { Contract } from "../../common/contract.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
+import type { Once } from "../../common/idempotency.ts";
 import type { Handlers } from "../../common/implement.ts";
 import type { Principal } from "../../common/principal.ts";
 import { problem } from "../../common/problem.ts";
@@ -23,10 +24,10 @@ export function recommendationHandlers(
   const reads = recommendationReads(pool);
 
   function mover(move: Move) {
-    return ({ params, principal }: { params: MoveParams; principal: Principal }) => {
+    return ({ params, principal, once }: MoveContext) => {
       const { id, recommendation_id, if_match } = params;
       const key = { portfolio: keyOf(principal, id), id: recommendation_id, version: if_match };
-      return moveRecommendation(pool, reads, key, move);
+      return once((db) => moveRecommendation(db, key, move));
     };
   }
 
@@ -45,24 +46,28 @@ export function recommendationHandlers(
       return found;
     },
 
-    async createRecommendation({ params: { id, expected_impact, metadata, ...members }, principal }) {
+    async createRecommendation({ params, principal, once }) {
+      const { id, expected_impact, metadata, ...members } = params;
       const draft = { ...members, expected_impact: expected_impact ?? null, metadata: metadata ?? null };
-      return createRecommendation(pool, keyOf(principal, id), draft);
+      const portfolio = keyOf(principal, id);
+      return once((db) => createRecommendation(db, portfolio, draft));
     },
 
-    async generateRecommendations({ params: { id, ...constraints }, principal, call }) {
+    async generateRecommendations({ params: { id, ...constraints }, principal, call, once }) {
       const portfolio = keyOf(principal, id);
-      const valuation = await value(portfolio, call);
-      const input = engineInput(valuation, constraints);
-      const proposal = proposalOf(input, staleAssets(input, valuation));
-      if (!proposal) {
-        await expireGenerated(pool, portfolio);
-        return { portfolio_id: id, recommendations: [], total_count: 0 };
-      }
-      // Who asks again and again should not wait in line for a lock.
-      const same = await reads.pending(portfolio, proposal.inputs_hash);
-      const recommendation = same ?? (await keepGenerated(pool, portfolio, proposal));
-      return { portfolio_id: id, recommendations: [recommendation], total_count: 1 };
+      return once(async (db) => {
+        const valuation = await value(portfolio, call);
+        const input = engineInput(valuation, constraints);
+        const proposal = proposalOf(input, staleAssets(input, valuation));
+        if (!proposal) {
+          await expireGenerated(db, portfolio);
+          return { portfolio_id: id, recommendations: [], total_count: 0 };
+        }
+        // Who asks again and again should not wait in line for a lock.
+        const same = await reads.pending(portfolio, proposal.inputs_hash);
+        const recommendation = same ?? (await keepGenerated(db, portfolio, proposal));
+        return { portfolio_id: id, recommendations: [recommendation], total_count: 1 };
+      });
     },
 
     approveRecommendation: mover("approve"),
@@ -75,10 +80,14 @@ export function recommendationHandlers(
   };
 }
 
-interface MoveParams {
-  readonly id: string;
-  readonly recommendation_id: string;
-  readonly if_match?: number | undefined;
+interface MoveContext {
+  readonly params: {
+    readonly id: string;
+    readonly recommendation_id: string;
+    readonly if_match?: number | undefined;
+  };
+  readonly principal: Principal;
+  readonly once: Once;
 }
 
 function keyOf(principal: Principal, id: string): PortfolioKey {

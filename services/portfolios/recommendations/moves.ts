@@ -1,7 +1,7 @@
-import type { ConnectionPool } from "../../common/database/pool.ts";
+import type { Writing } from "../../common/database/writing.ts";
 import { problem } from "../../common/problem.ts";
 import type { Recommendation, RecommendationStatus } from "../contract/recommendation-members.ts";
-import type { RecommendationKey, RecommendationReads } from "./reads.ts";
+import { getRecommendations, type RecommendationKey } from "./reads.ts";
 import { COLUMNS, type RecommendationRow, recommendationOf, STATUS } from "./row.ts";
 
 /** From which state each move leads to which. */
@@ -28,20 +28,19 @@ const MOVE = `
  *   version, RECOMMENDATION_STATE when the move does not start where it is.
  */
 export async function moveRecommendation(
-  pool: ConnectionPool,
-  reads: RecommendationReads,
+  db: Pick<Writing, "query">,
   key: RecommendationKey & { readonly version: number | undefined },
   move: Move,
 ): Promise<Recommendation> {
   const { portfolio, id, version } = key;
   const { from, to } = MOVES[move];
-  const [row] = await pool.query<RecommendationRow>({
+  const [row] = await db.query<RecommendationRow>({
     name: "portfolios.move-recommendation",
     text: MOVE,
     values: [portfolio.userId, portfolio.id, id, from, to, version ?? null],
   });
   if (row) return recommendationOf(row);
-  const present = await reads.get({ portfolio, id });
+  const [present] = await getRecommendations((statement) => db.query(statement), [{ portfolio, id }]);
   if (present === undefined) throw problem("PORTFOLIO_NOT_FOUND");
   if (present === null) throw problem("RECOMMENDATION_NOT_FOUND");
   if (version !== undefined && version !== present.version) throw problem("PRECONDITION_FAILED");

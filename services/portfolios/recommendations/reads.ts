@@ -1,6 +1,7 @@
 import { coalesce } from "../../common/database/coalesce.ts";
 import { cursorAfter, type Position, positionOf } from "../../common/database/cursor.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
+import type { Query } from "../../common/database/transaction.ts";
 import { MAX_PAGE_SIZE } from "../../common/values.ts";
 import type {
   Recommendation,
@@ -140,22 +141,7 @@ export function recommendationReads(pool: ConnectionPool) {
     get: coalesce<RecommendationKey, Answer<Recommendation | null>>({
       maxBatchSize: 50,
       maxBatches: 2,
-      read: async (keys, askedAt) => {
-        const values = [
-          keys.map(({ portfolio }) => portfolio.id),
-          keys.map(({ portfolio }) => portfolio.userId),
-          keys.map(({ id }) => id),
-        ];
-        const rows = await pool.query<GetRow>(
-          { name: "portfolios.get-recommendation", text: GET, values },
-          askedAt,
-        );
-        const found = new Map(rows.map((row) => [Number(row.position) - 1, row]));
-        return keys.map((_, position) => {
-          const row = found.get(position);
-          return row && (row.id === null ? null : recommendationOf(row));
-        });
-      },
+      read: (keys, askedAt) => getRecommendations((statement) => pool.query(statement, askedAt), keys),
     }),
 
     /** The one that is pending and was computed with these inputs. */
@@ -184,6 +170,24 @@ export function recommendationReads(pool: ConnectionPool) {
         : { items };
     },
   };
+}
+
+/** One for each key; null where the portfolio has no such recommendation. */
+export async function getRecommendations(
+  query: Query,
+  keys: readonly RecommendationKey[],
+): Promise<Answer<Recommendation | null>[]> {
+  const values = [
+    keys.map(({ portfolio }) => portfolio.id),
+    keys.map(({ portfolio }) => portfolio.userId),
+    keys.map(({ id }) => id),
+  ];
+  const rows = await query<GetRow>({ name: "portfolios.get-recommendation", text: GET, values });
+  const found = new Map(rows.map((row) => [Number(row.position) - 1, row]));
+  return keys.map((_, position) => {
+    const row = found.get(position);
+    return row && (row.id === null ? null : recommendationOf(row));
+  });
 }
 
 function pageOfRows(rows: readonly ListRow[] | undefined): Answer<RecommendationPage> {

@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { ConnectionPool } from "../../common/database/pool.ts";
-import { retryLostRaces } from "../../common/database/retry.ts";
-import { inTransaction, type Query } from "../../common/database/transaction.ts";
+import type { Query } from "../../common/database/transaction.ts";
+import type { Writing } from "../../common/database/writing.ts";
 import { problem } from "../../common/problem.ts";
 import type {
   ProposedOrder,
@@ -67,12 +66,12 @@ const INSERT = `
 
 /** Keeps a recommendation of the user's own. @throws PORTFOLIO_NOT_FOUND, TOO_MANY_RECOMMENDATIONS */
 export async function createRecommendation(
-  pool: ConnectionPool,
+  db: Writing,
   portfolio: PortfolioKey,
   draft: Draft,
 ): Promise<Recommendation> {
   const own = { ...draft, price_as_of: null, inputs_hash: null, valid_for_seconds: null };
-  return inPortfolio(pool, portfolio, (query) => insert(query, portfolio.id, own));
+  return inPortfolio(db, portfolio, (query) => insert(query, portfolio.id, own));
 }
 
 /**
@@ -80,11 +79,11 @@ export async function createRecommendation(
  * inputs and is pending expires. @throws PORTFOLIO_NOT_FOUND, TOO_MANY_RECOMMENDATIONS
  */
 export async function keepGenerated(
-  pool: ConnectionPool,
+  db: Writing,
   portfolio: PortfolioKey,
   draft: GeneratedDraft,
 ): Promise<Recommendation> {
-  return inPortfolio(pool, portfolio, async (query) => {
+  return inPortfolio(db, portfolio, async (query) => {
     await query(expireStatement(portfolio, draft.inputs_hash));
     const [same] = await query<RecommendationRow>({
       name: "portfolios.pending-recommendation-locked",
@@ -96,26 +95,21 @@ export async function keepGenerated(
 }
 
 /** There is nothing to do: what was computed before and is pending expires. */
-export async function expireGenerated(pool: ConnectionPool, portfolio: PortfolioKey): Promise<void> {
-  await pool.query(expireStatement(portfolio, null));
+export async function expireGenerated(db: Writing, portfolio: PortfolioKey): Promise<void> {
+  await db.query(expireStatement(portfolio, null));
 }
 
 function inPortfolio<Result>(
-  pool: ConnectionPool,
+  db: Writing,
   { id, userId }: PortfolioKey,
   work: (query: Query) => Promise<Result>,
 ): Promise<Result> {
-  return retryLostRaces(() =>
-    inTransaction(pool, async (query) => {
-      const locked = await query({
-        name: "portfolios.lock-for-recommendations",
-        text: LOCK,
-        values: [id, userId],
-      });
-      if (locked.length === 0) throw problem("PORTFOLIO_NOT_FOUND");
-      return work(query);
-    }),
-  );
+  return db.transaction(async (query) => {
+    const statement = { name: "portfolios.lock-for-recommendations", text: LOCK, values: [id, userId] };
+    const locked = await query(statement);
+    if (locked.length === 0) throw problem("PORTFOLIO_NOT_FOUND");
+    return work(query);
+  });
 }
 
 function expireStatement({ id, userId }: PortfolioKey, inputsHash: string | null) {

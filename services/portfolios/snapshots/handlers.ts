@@ -1,6 +1,7 @@
 import type { accounts } from "../../accounts/contract.ts";
 import type { Contract } from "../../common/contract.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
+import type { Once } from "../../common/idempotency.ts";
 import type { Handlers } from "../../common/implement.ts";
 import type { Principal } from "../../common/principal.ts";
 import { problem } from "../../common/problem.ts";
@@ -23,6 +24,12 @@ export interface SnapshotParts {
   readonly keep: KeepSnapshot;
 }
 
+/** What taking a snapshot needs of its request. */
+interface TakeContext {
+  readonly call: ValuationCall;
+  readonly once: Once;
+}
+
 type SnapshotHandlers = Handlers<
   Contract<"portfolios", typeof snapshotActions>,
   typeof accounts | typeof market
@@ -30,15 +37,22 @@ type SnapshotHandlers = Handlers<
 
 /** What the actions on snapshots do. */
 export function snapshotHandlers({ pool, log, snapshots, value, keep }: SnapshotParts): SnapshotHandlers {
-  async function take(key: PortfolioKey, type: SnapshotType, day: string | undefined, call: ValuationCall) {
-    checkToday(day, new Date().toISOString());
-    const valuation = await value(key, call);
-    // Midnight may have come meanwhile.
-    const snapshot_date = checkToday(day, valuation.as_of);
-    const taken = await keep(valuation, { snapshot_type: type, snapshot_date, replacing: ALWAYS });
-    // Deleted since it was valued.
-    if (!taken) throw problem("PORTFOLIO_NOT_FOUND");
-    return taken;
+  function take(
+    { call, once }: TakeContext,
+    key: PortfolioKey,
+    type: SnapshotType,
+    day: string | undefined,
+  ): Promise<SnapshotResult> {
+    return once(async (db) => {
+      checkToday(day, new Date().toISOString());
+      const valuation = await value(key, call);
+      // Midnight may have come meanwhile.
+      const snapshot_date = checkToday(day, valuation.as_of);
+      const taken = await keep(db, valuation, { snapshot_type: type, snapshot_date, replacing: ALWAYS });
+      // Deleted since it was valued.
+      if (!taken) throw problem("PORTFOLIO_NOT_FOUND");
+      return taken;
+    });
   }
 
   return {
@@ -71,23 +85,32 @@ export function snapshotHandlers({ pool, log, snapshots, value, keep }: Snapshot
       return latest;
     },
 
-    async takeSnapshot({ params: { id, snapshot_type, snapshot_date }, principal, call }) {
-      return take(keyOf(principal, id), snapshot_type, snapshot_date ?? undefined, call);
+    async takeSnapshot({ params: { id, snapshot_type, snapshot_date }, principal, ...context }) {
+      return take(context, keyOf(principal, id), snapshot_type, snapshot_date ?? undefined);
     },
 
-    async takeEndOfDaySnapshot({ params: { id, snapshot_date }, principal, call }) {
-      return take(keyOf(principal, id), "eod", snapshot_date ?? undefined, call);
+    async takeEndOfDaySnapshot({ params: { id, snapshot_date }, principal, ...context }) {
+      return take(context, keyOf(principal, id), "eod", snapshot_date ?? undefined);
     },
 
-    async takeAllSnapshots({ params: { snapshot_type, snapshot_date }, principal, call, ...request }) {
+    async takeAllSnapshots({ params: { snapshot_type, snapshot_date }, principal, call, once, ...request }) {
       const { userId } = principal;
       const day = snapshot_date ?? undefined;
-      checkToday(day, new Date().toISOString());
-      const ids = await allPortfolios(pool, principal);
-      const results = await takeEach(ids, { ...request, log }, (id) =>
-        take({ id, userId }, snapshot_type, day, call),
+      // A token for one portfolio takes a snapshot of that one: with the same key, too, it is another request.
+      const mine = once.of(principal.portfolioId ?? "all");
+      return mine(
+        async () => {
+          checkToday(day, new Date().toISOString());
+          return allPortfolios(pool, principal);
+        },
+        async (ids) => {
+          // Each by itself, so that those that were taken before a failure are not taken again.
+          const results = await takeEach(ids, { ...request, log }, (id) =>
+            take({ call, once: mine.of(id) }, { id, userId }, snapshot_type, day),
+          );
+          return summaryOf(results);
+        },
       );
-      return summaryOf(results);
     },
 
     async exportSnapshots({ params: { user_id, cursor } }) {

@@ -36,7 +36,7 @@ const DAY_SECONDS = 86_400;
 /** Takes snapshots when asked and by schedule, and forgets hourly ones that are too old. */
 export function openSnapshots({ pool, config, log, value, checkDrift, tell }: SnapshotsOptions): Snapshots {
   let outside: Outside | undefined;
-  const keep = snapshotKeeper(pool, tell);
+  const keep = snapshotKeeper(tell);
   const tasks = snapshotTasks({
     pool,
     log,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ConnectionPool } from "../../common/database/pool.ts";
 import { inTransaction } from "../../common/database/transaction.ts";
+import { writingTo } from "../../common/database/writing.ts";
 import type { Jobs, Task } from "../../common/jobs.ts";
 import { isProblem } from "../../common/problem.ts";
 import type { Log } from "../../common/service.ts";
@@ -118,7 +119,7 @@ async function takeBatch(parts: ScheduledParts, { type, due, range, signal }: Ba
 }
 
 async function takeOne(
-  { value, keep, checkDrift, call, log }: ScheduledParts,
+  { pool, value, keep, checkDrift, call, log }: ScheduledParts,
   key: PortfolioKey,
   type: ScheduledType,
   due: string,
@@ -127,7 +128,11 @@ async function takeOne(
     const valuation = await value(key, call);
     // First, because once there is a snapshot, nobody comes back.
     if (type === "hourly") await checkDrift(valuation);
-    await keep(valuation, { snapshot_type: type, snapshot_date: due.slice(0, 10), replacing: due });
+    await keep(writingTo(pool), valuation, {
+      snapshot_type: type,
+      snapshot_date: due.slice(0, 10),
+      replacing: due,
+    });
   } catch (error) {
     if (isProblem(error, "PORTFOLIO_NOT_FOUND")) return;
     if (!isProblem(error, "PORTFOLIO_TOO_LARGE")) throw error;

@@ -1,6 +1,5 @@
-import type { ConnectionPool } from "../../common/database/pool.ts";
-import { retryLostRaces } from "../../common/database/retry.ts";
-import { inTransaction, type Query } from "../../common/database/transaction.ts";
+import type { Query } from "../../common/database/transaction.ts";
+import type { Writing } from "../../common/database/writing.ts";
 import type { SnapshotResult, SnapshotTaken, SnapshotType } from "../contract/snapshots.ts";
 import { allocationNow } from "../holdings/holdings-handlers.ts";
 import type { Valuation } from "../valuation.ts";
@@ -24,12 +23,13 @@ export interface TakeOptions {
  * is gone. @throws PORTFOLIO_TOO_LARGE
  */
 export type KeepSnapshot = (
+  db: Writing,
   valuation: Valuation,
   options: TakeOptions,
 ) => Promise<SnapshotResult | undefined>;
 
-export function snapshotKeeper(pool: ConnectionPool, tell: TellSnapshot): KeepSnapshot {
-  return (valuation, { snapshot_type, snapshot_date, replacing }) => {
+export function snapshotKeeper(tell: TellSnapshot): KeepSnapshot {
+  return (db, valuation, { snapshot_type, snapshot_date, replacing }) => {
     const { portfolio, as_of } = valuation;
     const { id, user_id } = portfolio;
     const { total_value_usd, holdings } = allocationNow(valuation);
@@ -43,27 +43,25 @@ export function snapshotKeeper(pool: ConnectionPool, tell: TellSnapshot): KeepSn
       holdings,
       has_sample_prices: valuation.holdings.holdings.some(({ price_source }) => price_source === SAMPLE),
     };
-    return retryLostRaces(() =>
-      inTransaction(pool, async (query) => {
-        const snapshot_id = await storeSnapshot(query, draft, replacing);
-        if (snapshot_id === undefined) return undefined;
-        await tell(query, {
-          portfolio_id: id,
-          user_id,
-          snapshot_id,
-          snapshot_date,
-          snapshot_type,
-          total_value_usd,
-          snapshot_time: as_of,
-        });
-        return {
-          portfolio_id: id,
-          snapshot_id,
-          success: true,
-          holdings_count: holdings.length,
-          total_value_usd,
-        };
-      }),
-    );
+    return db.transaction(async (query) => {
+      const snapshot_id = await storeSnapshot(query, draft, replacing);
+      if (snapshot_id === undefined) return undefined;
+      await tell(query, {
+        portfolio_id: id,
+        user_id,
+        snapshot_id,
+        snapshot_date,
+        snapshot_type,
+        total_value_usd,
+        snapshot_time: as_of,
+      });
+      return {
+        portfolio_id: id,
+        snapshot_id,
+        success: true,
+        holdings_count: holdings.length,
+        total_value_usd,
+      };
+    });
   };
 }

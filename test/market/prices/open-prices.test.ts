@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { readDatabaseSettings } from "../../../services/common/database/config.ts";
 import { type Database, openDatabase } from "../../../services/common/database/database.ts";
+import { openIdempotency } from "../../../services/common/idempotency.ts";
 import { problem } from "../../../services/common/problem.ts";
 import { readMarketConfig } from "../../../services/market/config.ts";
 import { migrations } from "../../../services/market/migrations/index.ts";
@@ -54,7 +55,9 @@ beforeEach(() => {
 
 function fetchAllCoins() {
   type Context = Parameters<Prices["handlers"]["fetchAllCoins"]>[0];
-  return prices.handlers.fetchAllCoins({ params: {}, problem } as unknown as Context);
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const { plain: once } = openIdempotency({ service: "market", pool: database.pool, log });
+  return prices.handlers.fetchAllCoins({ params: {}, problem, once } as unknown as Context);
 }
 
 async function metric(name: string) {
