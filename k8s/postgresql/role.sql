@@ -9,3 +9,7 @@ grant connect, create on database :"DBNAME" to :"service";
 alter role :"service" set statement_timeout = '15s';
 alter role :"service" set idle_in_transaction_session_timeout = '15s';
 alter role :"service" set timezone = 'UTC';
+alter role :"service" set client_connection_check_interval = '1s';
+alter role :"service" set tcp_keepalives_idle = 10;
+alter role :"service" set tcp_keepalives_interval = 5;
+alter role :"service" set tcp_keepalives_count = 3;

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
+import { retryLostRaces } from "../common/database/retry.ts";
 import { inTransaction, type Query } from "../common/database/transaction.ts";
 import { type Writing, writingTo } from "../common/database/writing.ts";
 import type { Events } from "../common/events.ts";
@@ -117,12 +118,17 @@ export function deleteAccount({ pool, events }: Store, key: VersionedKey): Promi
 /** Deletes all of a user's accounts, and what is kept of the user's keys. */
 export function eraseAccounts({ pool, events }: Store, userId: string): Promise<void> {
   const text = "delete from accounts.accounts where user_id = $1 returning id";
-  return inTransaction(pool, async (query) => {
-    const gone = await query<{ id: string }>({ name: "accounts.erase-user", text, values: [userId] });
-    const deleted = gone.map(({ id }) => ({ aggregateId: id, payload: { account_id: id, user_id: userId } }));
-    await events.storeAll(query, "accounts.deleted", deleted);
-    await eraseKeys(query, "accounts", userId);
-  });
+  return retryLostRaces(() =>
+    inTransaction(pool, async (query) => {
+      const gone = await query<{ id: string }>({ name: "accounts.erase-user", text, values: [userId] });
+      const deleted = gone.map(({ id }) => ({
+        aggregateId: id,
+        payload: { account_id: id, user_id: userId },
+      }));
+      await events.storeAll(query, "accounts.deleted", deleted);
+      await eraseKeys(query, "accounts", userId);
+    }),
+  );
 }
 
 /** A transaction; what a concurrent one has made impossible is tried again, what is a duplicate is refused as one. */

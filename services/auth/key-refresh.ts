@@ -1,3 +1,4 @@
+import { asPartOf } from "../common/deadline.ts";
 import { problem } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import type { Algorithm } from "./algorithms.ts";
@@ -102,7 +103,9 @@ export class KeyRefresh {
 
   /** Fetches the set now. Failures are kept, not thrown. */
   fetch(): Promise<void> {
-    const fetching = this.#attempt(this.#options.clock.now()).finally(() => {
+    // For all who wait for it, so it does not end with the one that began it.
+    const attempt = asPartOf(undefined, () => this.#attempt(this.#options.clock.now()));
+    const fetching = attempt.finally(() => {
       this.#fetching = undefined;
     });
     this.#fetching = fetching;

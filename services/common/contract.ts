@@ -54,6 +54,8 @@ interface EntryMembers {
   readonly everyPage?: boolean;
   /** The result is shown once and kept nowhere: what an Idempotency-Key has stored of it is sealed with the key. */
   readonly secretResult?: boolean;
+  /** It takes several steps that belong together: once begun, they are done, also when the client leaves meanwhile. */
+  readonly outlivesClient?: boolean;
   /** Strict: unknown members are refused, at the gateway and again in the service. */
   readonly params: z.ZodObject;
   readonly result: z.ZodType;

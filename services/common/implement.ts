@@ -2,6 +2,8 @@ import type { Context, ServiceSchema } from "moleculer";
 import type { z } from "zod";
 import { checkScope } from "./access.ts";
 import type { ActionEntry, Call, Contract } from "./contract.ts";
+import { asPartOf, begin, end, type Work } from "./deadline.ts";
+import { abandonmentEvents, workOf } from "./deadline-wire.ts";
 import { onceWithKey, withoutMemory } from "./idempotency/once-with-key.ts";
 import type { Idempotency, Once } from "./idempotency.ts";
 import { actionTimer } from "./metrics.ts";
@@ -25,6 +27,8 @@ export interface ActionContext<Entry extends ActionEntry, Uses extends Contract>
   readonly remainingMs: () => number;
   /** Does the action's work, once for each Idempotency-Key: every action with a route for POST does its work in it. */
   readonly once: Once;
+  /** Aborted when that is over, or when the client has left; statements and `call` obey it by themselves. */
+  readonly signal: AbortSignal;
 }
 
 type DeclaredProblem<Entry extends ActionEntry> = Entry["problems"] extends readonly (infer Code)[]
@@ -79,13 +83,13 @@ export function implement<const C extends Contract, const Uses extends Contract 
       handler: guarded(`${contract.name}.${action}`, entry, handler, implementation),
     };
   }
-  return { name: contract.name, actions } as unknown as ServiceSchema;
+  return { name: contract.name, actions, events: abandonmentEvents } as unknown as ServiceSchema;
 }
 
 type Handler = (context: ActionContext<ActionEntry, Contract>) => Promise<unknown>;
 type Wire = Context<
   Record<string, unknown>,
-  { principal?: unknown; address?: unknown; idempotency?: unknown }
+  { principal?: unknown; address?: unknown; ticket?: unknown; idempotency?: unknown }
 >;
 type Foundation = Pick<Implementation<Contract, Contract>, "problemBehind" | "idempotency">;
 
@@ -98,8 +102,12 @@ function guarded(
   const timer = actionTimer(name);
   return async (wire: Wire): Promise<unknown> => {
     const startedAt = performance.now();
+    const work = workOf(remainingMsOf(wire), wire.meta.ticket);
+    begin(work);
     try {
-      const result = await handler(contextOf(wire, name, entry, idempotency));
+      // Its caller has given up already: what it waits for is not done.
+      if (work.until <= startedAt) throw problem("DEADLINE_EXCEEDED");
+      const result = await asPartOf(work, () => handler(contextOf(wire, name, entry, work, idempotency)));
       timer.succeeded(startedAt);
       return result;
     } catch (error) {
@@ -113,6 +121,7 @@ function guarded(
       timer.failed(startedAt, code);
       throw problem(code, data);
     } finally {
+      end(work);
       // The caller knows its own meta; sending it back would cost a copy per hop.
       if (wire.nodeID !== wire.broker.nodeID) wire.meta = {};
     }
@@ -123,20 +132,50 @@ function contextOf(
   wire: Wire,
   action: string,
   entry: ActionEntry,
+  work: Work,
   idempotency: Idempotency | undefined,
 ): ActionContext<ActionEntry, Contract> {
   const params = parseMembers(entry.params, wire.params);
   const principal = authorize(wire.meta.principal, entry);
-  return {
-    params,
-    principal: principal as never,
-    once: onceOf(wire, action, entry, principal, idempotency),
-    call: ((action: string, callParams: object) => wire.call(action, callParams)) as Call<Contract>,
-    problem: problem as (code: never, data?: ProblemData) => Error,
-    requestId: wire.requestID ?? wire.id,
-    address: typeof wire.meta.address === "string" ? wire.meta.address : undefined,
-    remainingMs: () => remainingMsOf(wire),
-  };
+  const once = onceOf(wire, action, entry, principal, work, idempotency);
+  return new Given(wire, work, params, principal, once);
+}
+
+/** A class because of its getter: in an object made for each call, that would cost as much as all the rest. */
+class Given implements ActionContext<ActionEntry, Contract> {
+  readonly params: Record<string, unknown>;
+  readonly principal: never;
+  readonly once: Once;
+  readonly call: Call<Contract>;
+  readonly problem = problem as (code: never, data?: ProblemData) => Error;
+  readonly requestId: string;
+  readonly address: string | undefined;
+  readonly remainingMs: () => number;
+  readonly #work: Work;
+
+  constructor(
+    wire: Wire,
+    work: Work,
+    params: Record<string, unknown>,
+    principal: Principal | undefined,
+    once: Once,
+  ) {
+    this.params = params;
+    this.principal = principal as never;
+    this.once = once;
+    this.call = ((action: string, callParams: object) =>
+      work.fault
+        ? Promise.reject(work.fault)
+        : work.whileWanted(wire.call(action, callParams))) as Call<Contract>;
+    this.requestId = wire.requestID ?? wire.id;
+    this.address = typeof wire.meta.address === "string" ? wire.meta.address : undefined;
+    this.remainingMs = () => work.remainingMs;
+    this.#work = work;
+  }
+
+  get signal(): AbortSignal {
+    return this.#work.signal;
+  }
 }
 
 function onceOf(
@@ -144,13 +183,14 @@ function onceOf(
   action: string,
   entry: ActionEntry,
   principal: Principal | undefined,
+  work: Work,
   idempotency: Idempotency | undefined,
 ): Once {
   const { idempotency: key } = wire.meta;
   if (key === undefined) return idempotency?.plain ?? withoutMemory;
   // It is this action's alone, and must not go along to others that it calls.
   delete wire.meta.idempotency;
-  return onceWithKey(idempotency, key, { action, entry, principal, remainingMs: remainingMsOf(wire) });
+  return onceWithKey(idempotency, key, { action, entry, principal, remainingMs: work.remainingMs });
 }
 
 /** The principal, if it may do this: well formed, not expired, and with the entry's scope. */
@@ -163,6 +203,7 @@ function authorize(candidate: unknown, entry: ActionEntry): Principal | undefine
   return checked.data;
 }
 
+/** By the caller's account. */
 function remainingMsOf(wire: Wire): number {
   const { timeout } = wire.options as { timeout?: number | null };
   const startTime = (wire as unknown as { startHrTime: [number, number] | null }).startHrTime;

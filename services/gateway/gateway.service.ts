@@ -5,6 +5,7 @@ import { MAX_REVOCATIONS } from "../auth/contract.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemOf } from "../common/problem.ts";
 import type { Log, ServiceModule } from "../common/service.ts";
+import { abandonment } from "./abandonment.ts";
 import { authenticator } from "./authenticate.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
 import { contracts } from "./contracts.ts";
@@ -132,16 +133,11 @@ function dependenciesOf(
   revocations: RevocationList,
   log: Log,
 ): HandlerDependencies {
-  const call: HandlerDependencies["call"] = (
-    action,
-    params,
-    { principal, address, timeoutMs, requestId, idempotency },
-  ) =>
-    broker.call(action, params, {
-      meta: idempotency ? { principal, address, idempotency } : { principal, address },
-      timeout: timeoutMs,
-      requestID: requestId,
-    });
+  const call: HandlerDependencies["call"] = (action, params, options) => {
+    const { principal, address, ticket, timeoutMs, requestId, idempotency } = options;
+    const meta = idempotency ? { principal, address, ticket, idempotency } : { principal, address, ticket };
+    return broker.call(action, params, { meta, timeout: timeoutMs, requestID: requestId });
+  };
   const { authenticate } = authenticator({
     cacheSeconds: config.principalCacheSeconds,
     revocations,
@@ -155,6 +151,7 @@ function dependenciesOf(
   return {
     authenticate,
     call,
+    abandonment: abandonment(broker),
     requestTimeoutMs: config.requestTimeoutMs,
     log,
   };

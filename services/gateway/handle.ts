@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkScope } from "../common/access.ts";
 import { actRecord } from "../common/act.ts";
+import type { Ticket } from "../common/deadline-wire.ts";
 import type { IdempotencyKey } from "../common/idempotency/key.ts";
 import { requestRecorder } from "../common/metrics.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemKinds, problemOf } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
+import type { Abandonment } from "./abandonment.ts";
 import { knownTagsOf } from "./conditional.ts";
 import { idempotencyOf } from "./idempotency-key.ts";
 import { sendProblem } from "./problem-response.ts";
@@ -21,9 +23,13 @@ export interface CallOptions {
   readonly address: string | undefined;
   readonly timeoutMs: number;
   readonly requestId: string;
+  readonly ticket: Ticket;
   /** Of the request's Idempotency-Key, for the action that the request is for. */
   readonly idempotency?: IdempotencyKey | undefined;
 }
+
+/** Counted as the status of requests whose clients left before the reply; none was sent (nginx has it so). */
+const CLIENT_LEFT = 499;
 
 /** One hop. */
 export type CallAction = (action: string, params: object, options: CallOptions) => Promise<unknown>;
@@ -34,6 +40,7 @@ export interface HandlerDependencies {
     request: { readonly requestId: string; readonly address: string | undefined },
   ) => Principal | Promise<Principal>;
   readonly call: CallAction;
+  readonly abandonment: Abandonment;
   readonly requestTimeoutMs: number;
   readonly log: Log;
 }
@@ -49,7 +56,7 @@ export type RouteHandler = (
  * not right), one call of the owning service, the reply.
  */
 export function routeHandler(route: Route, dependencies: HandlerDependencies): RouteHandler {
-  const { authenticate, call, requestTimeoutMs, log } = dependencies;
+  const { abandonment, authenticate, call, requestTimeoutMs, log } = dependencies;
   const { action, entry, isConditional, method, path, pattern } = route;
   const recorder = requestRecorder(method, path);
   const isPublic = entry.scope === "public";
@@ -58,7 +65,12 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
 
   return async (request, response, { requestId, ...received }) => {
     const startedAt = performance.now();
-    response.once("close", () => recorder.answered(response.statusCode, startedAt));
+    let ticket: Ticket | undefined;
+    response.once("close", () => {
+      const hasLeft = !response.writableEnded;
+      recorder.answered(hasLeft ? CLIENT_LEFT : response.statusCode, startedAt);
+      if (hasLeft && ticket && !entry.outlivesClient) abandonment.abandoned(ticket);
+    });
     try {
       const address = addressOf(request);
       const { authorization } = request.headers;
@@ -71,10 +83,13 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
         ? idempotencyOf(request.headers["idempotency-key"] as string | undefined, route, params)
         : undefined;
       const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (performance.now() - startedAt)));
-      const options = { principal, address, timeoutMs, requestId };
+      if (response.closed) return;
+      ticket = abandonment.ticket(timeoutMs);
+      const options = { principal, address, timeoutMs, requestId, ticket };
       if (principal && isWrite && principal.scopes !== "all") {
         // What a script does with a personal access token is written down before it is done.
         await call("auth.record", actRecord(action, principal, options), options);
+        if (response.closed) return;
       }
       const result = await call(action, params, idempotency ? { ...options, idempotency } : options);
       if (entry.everyPage)
@@ -83,6 +98,8 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
         );
       else sendResult(response, route, received, result, known);
     } catch (error) {
+      // What was given up for somebody who has left is no failure, and there is nobody to tell.
+      if (response.closed) return;
       const { code, data } = problemOf(error);
       recorder.refused(code);
       if (problemKinds[code].status >= 500) {

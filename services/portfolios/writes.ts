@@ -129,19 +129,21 @@ export function erasePortfolios(
   { database: { pool }, events }: PortfolioStore,
   userId: string,
 ): Promise<void> {
-  return inPlainTransaction(pool, async (query) => {
-    const gone = await query<{ id: string }>({
-      name: "portfolios.erase-user",
-      text: "delete from portfolios.portfolios where user_id = $1 returning id",
-      values: [userId],
-    });
-    const deleted = gone.map(({ id }) => ({
-      aggregateId: id,
-      payload: { portfolio_id: id, user_id: userId },
-    }));
-    await events.storeAll(query, "portfolios.deleted", deleted);
-    await eraseKeys(query, "portfolios", userId);
-  });
+  return retryLostRaces(() =>
+    inPlainTransaction(pool, async (query) => {
+      const gone = await query<{ id: string }>({
+        name: "portfolios.erase-user",
+        text: "delete from portfolios.portfolios where user_id = $1 returning id",
+        values: [userId],
+      });
+      const deleted = gone.map(({ id }) => ({
+        aggregateId: id,
+        payload: { portfolio_id: id, user_id: userId },
+      }));
+      await events.storeAll(query, "portfolios.deleted", deleted);
+      await eraseKeys(query, "portfolios", userId);
+    }),
+  );
 }
 
 /** Removes an account from all portfolios of its user. */

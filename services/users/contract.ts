@@ -99,6 +99,7 @@ export const users = contract(
       summary: "Change the caller's preferences; those left out stay as they are.",
       scope: "profile:write",
       http: "PATCH /v1/me",
+      outlivesClient: true,
       params: z.strictObject({
         display_name: Name.nullable().optional(),
         base_currency: Currency.optional(),
@@ -111,6 +112,7 @@ export const users = contract(
       summary: "Delete the caller and all that is kept of the caller, everywhere.",
       scope: "profile:write",
       http: "DELETE /v1/me",
+      outlivesClient: true,
       status: 204,
       params: z.strictObject({}),
       result: z.null(),

@@ -4,12 +4,12 @@ import { connect, createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readDatabaseSettings } from "../../services/common/database/config.ts";
 import { type Database, openDatabase } from "../../services/common/database/database.ts";
+import { STATEMENT_TIMEOUT_MS } from "../../services/common/database/limits.ts";
 import { inTransaction } from "../../services/common/database/transaction.ts";
 import { openJobs } from "../../services/common/jobs.ts";
 import { adminUrl } from "../support/database.ts";
 import { createRoleDatabase, type RoleDatabase } from "./pgbouncer/roles.ts";
 import { type PgBouncer, startPgBouncer } from "./pgbouncer/server.ts";
-import { constantIn } from "./support/code.ts";
 import type { Document } from "./support/documents.ts";
 import { type Live, liveOnce, startLive, succeed, until } from "./support/live.ts";
 import { render } from "./support/render.ts";
@@ -82,7 +82,7 @@ describe("the services behind a PgBouncer in transaction mode", () => {
           current_setting('idle_in_transaction_session_timeout') as idle,
           current_setting('timezone') as zone, current_setting('application_name') as name`,
       });
-      const limit = `${constantIn("services/common/database/database.ts", "STATEMENT_TIMEOUT_MS") / 1000}s`;
+      const limit = `${STATEMENT_TIMEOUT_MS / 1000}s`;
       expect(row).toEqual({ statement: limit, idle: limit, zone: "UTC", name: "users" });
     } finally {
       await users.close();

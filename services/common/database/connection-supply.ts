@@ -1,5 +1,11 @@
 import type pg from "pg";
-import { type Connection, closeConnection, newConnection, openConnection } from "./connection.ts";
+import {
+  abandonConnection,
+  type Connection,
+  closeConnection,
+  newConnection,
+  openConnection,
+} from "./connection.ts";
 
 export interface SupplyOptions {
   readonly client: pg.ClientConfig;
@@ -28,6 +34,7 @@ export class ConnectionSupply {
   readonly #connections = new Set<Connection>();
   /** The last attempt, when it failed. */
   #failure: { readonly at: number; readonly error: Error } | undefined;
+  #isHalted = false;
 
   constructor(options: SupplyOptions) {
     this.#options = options;
@@ -35,6 +42,20 @@ export class ConnectionSupply {
 
   get isEmpty(): boolean {
     return this.#connections.size === 0;
+  }
+
+  get connections(): Iterable<Connection> {
+    return this.#connections;
+  }
+
+  /** Whether one more may be opened. */
+  get hasRoom(): boolean {
+    return this.#connections.size < this.#options.maxConnections;
+  }
+
+  /** Whether one may come back that is on loan. */
+  get awaitsReturn(): boolean {
+    return [...this.#connections].some(({ state, isKept }) => state === "active" && !isKept);
   }
 
   /** How many connections are in which state. */
@@ -54,8 +75,8 @@ export class ConnectionSupply {
 
   /** Why there is no point in waiting: the server has just refused, and nothing is open that could still serve. */
   hopelessness(): Error | undefined {
-    const { opening, active } = this.counts();
-    return opening + active === 0 && this.#isPausing() ? this.#failure?.error : undefined;
+    if (this.counts().opening > 0 || this.awaitsReturn || !this.#isPausing()) return undefined;
+    return this.#failure?.error;
   }
 
   /** @throws DATABASE_UNAVAILABLE with the cause. */
@@ -77,7 +98,7 @@ export class ConnectionSupply {
 
   /** Opens up to so many more in the background, as far as the maximum and the server allow. */
   openMore(wanted: number): void {
-    if (wanted <= 0 || this.#isPausing()) return;
+    if (wanted <= 0 || this.#isHalted || this.#isPausing()) return;
     const room = this.#options.maxConnections - this.#connections.size;
     const allowed = this.#failure ? 1 - this.counts().opening : room;
     for (let count = 0; count < Math.min(wanted, room, allowed); count += 1) void this.#attempt();
@@ -86,6 +107,17 @@ export class ConnectionSupply {
   close(connection: Connection): void {
     connection.state = "closing";
     closeConnection(connection.client);
+  }
+
+  /** Hangs up on all connections, also those on loan, and opens none until it is told to go on. */
+  halt(): void {
+    this.#isHalted = true;
+    for (const { client } of this.#connections) abandonConnection(client);
+  }
+
+  goOn(): void {
+    this.#isHalted = false;
+    this.#failure = undefined;
   }
 
   /** The server has let go of it. False when that was known already, or when it never was open. */

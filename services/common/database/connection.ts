@@ -1,13 +1,16 @@
-import { connect as openSocket, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import pg from "pg";
 import { problem } from "../problem.ts";
+import { cancelStatement } from "./aside.ts";
 
 /** A connection on loan; `release` gives it back, and with an error it is closed instead. */
 export interface PooledClient {
+  /** The server's process for it, as the server said when it was opened. */
+  readonly processId: number | null;
   readonly query: pg.Client["query"];
-  readonly release: (error?: Error | boolean) => void;
+  release(error?: Error | boolean): void;
   /** Tells the borrower, until the release, of notifications and of the loss of the connection. */
-  readonly on: (event: "notification" | "end", listener: (message: pg.Notification) => void) => void;
+  on(event: "notification" | "end", listener: (message: pg.Notification) => void): void;
 }
 
 /** A connection to PostgreSQL, from the attempt to open it until the server has let go of it. */
@@ -17,24 +20,31 @@ export interface Connection {
   state: "opening" | "idle" | "active" | "closing";
   /** The driver has reported an error of the connection itself: it can only be closed. */
   isBroken: boolean;
+  /** Its borrower means to keep it: nobody need wait for it to come back. */
+  isKept: boolean;
   idleSince: number;
   recycleAt: number;
+  /** What the server had said at the last look, and how many looks long it has owed an answer without a byte. */
+  heardBytes: number;
+  quietLooks: number;
+  heardAt: number;
 }
 
 /** What the driver knows and its types leave out. */
 interface Internals {
   readonly readyForQuery?: boolean;
-  readonly connection: { readonly stream: Socket; end(): void };
   readonly processID: number | null;
-  readonly secretKey: number | null;
+  readonly connection: NodeJS.EventEmitter & { readonly stream: Socket; end(): void };
 }
 
 /** For the rest of a reply whose first part was an error; what takes longer is a statement that nobody waits for. */
 const SETTLE_TIMEOUT_MS = 100;
 /** A server that does not confirm a goodbye for this long is hung up on. */
 const CLOSE_TIMEOUT_MS = 2_000;
-/** PostgreSQL, "Message Formats": CancelRequest. */
-const CANCEL_REQUEST_CODE = 80_877_102;
+/** read_only_sql_transaction: no longer the server that takes writes, and perhaps another is by now. */
+const READ_ONLY = "25006";
+/** A connection that is younger has met the server that there is. */
+const READ_ONLY_PATIENCE_MS = 1_000;
 
 /** @param lost told about an error of the connection itself. @param gone told when the server has let go of it. */
 export function newConnection(
@@ -48,12 +58,20 @@ export function newConnection(
     startedAt: performance.now(),
     state: "opening",
     isBroken: false,
+    isKept: false,
     idleSince: 0,
     recycleAt: 0,
+    heardBytes: 0,
+    quietLooks: 0,
+    heardAt: 0,
   };
   // Without a listener, a connection that the server drops would end the process.
   client.on("error", (error) => lost(connection, error));
   client.on("end", () => gone(connection));
+  internalsOf(client).connection.on("errorMessage", ({ code }: { readonly code?: string }) => {
+    const now = performance.now();
+    if (code === READ_ONLY && now - connection.startedAt > READ_ONLY_PATIENCE_MS) connection.recycleAt = now;
+  });
   return connection;
 }
 
@@ -62,36 +80,11 @@ export async function openConnection({ client }: Connection): Promise<void> {
   try {
     await client.connect();
   } catch (error) {
-    (client as unknown as Internals).connection.stream.destroy();
+    abandonConnection(client);
     // Of several addresses that were tried, one speaks for all.
     const cause = (error as Partial<AggregateError>).errors?.[0] ?? error;
     throw Object.assign(problem("DATABASE_UNAVAILABLE"), { cause });
   }
-}
-
-/** One borrower's hold of a connection: whoever goes on using it after its release disturbs nobody but himself. */
-export function loanOf(client: pg.Client, takeBack: (error?: Error | boolean) => void): PooledClient {
-  let released = false;
-  const listeners: [event: string, listener: (message: pg.Notification) => void][] = [];
-  // As the driver's types have it, each event has an overload of its own.
-  const emitter: NodeJS.EventEmitter = client;
-  function query(...parameters: Parameters<pg.Client["query"]>): unknown {
-    if (released) throw new Error("A database connection was used after its release.");
-    return client.query(...parameters);
-  }
-  return {
-    query: query as unknown as pg.Client["query"],
-    release: (error) => {
-      if (released) throw new Error("A database connection was released twice.");
-      released = true;
-      for (const [event, listener] of listeners) emitter.off(event, listener);
-      takeBack(error);
-    },
-    on: (event, listener) => {
-      listeners.push([event, listener]);
-      emitter.on(event, listener);
-    },
-  };
 }
 
 /**
@@ -114,27 +107,32 @@ export function whenSettled(client: pg.Client, settled: (isClean: boolean) => vo
  * under way is cancelled, because it would keep the server from hearing the goodbye.
  */
 export function closeConnection(client: pg.Client): void {
-  const { connection } = client as unknown as Internals;
+  const { connection } = internalsOf(client);
   const timer = setTimeout(() => connection.stream.destroy(), CLOSE_TIMEOUT_MS);
   client.once("end", () => clearTimeout(timer));
-  if (isBusy(client)) cancelStatement(client);
+  if (isBusy(client)) void cancelStatement(client);
   connection.end();
 }
 
-function isBusy(client: pg.Client): boolean {
-  return (client as unknown as Internals).readyForQuery !== true;
+/** Hangs up without a word: to a server that does not answer, there is nothing to say. */
+export function abandonConnection(client: pg.Client): void {
+  internalsOf(client).connection.stream.destroy();
 }
 
-function cancelStatement(client: pg.Client): void {
-  const { processID, secretKey } = client as unknown as Internals;
-  if (processID === null || secretKey === null) return;
-  const request = Buffer.alloc(16);
-  for (const [index, word] of [request.length, CANCEL_REQUEST_CODE, processID, secretKey].entries()) {
-    request.writeInt32BE(word, index * 4);
-  }
-  const { host, port } = client;
-  const socket = openSocket(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
-  socket.on("error", () => socket.destroy());
-  socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());
-  socket.end(request);
+/** Whether a statement is under way. */
+export function isBusy(client: pg.Client): boolean {
+  return internalsOf(client).readyForQuery !== true;
+}
+
+/** How much the server has said on it so far. */
+export function bytesHeard(client: pg.Client): number {
+  return internalsOf(client).connection.stream.bytesRead;
+}
+
+export function processIdOf(client: pg.Client): number | null {
+  return internalsOf(client).processID;
+}
+
+function internalsOf(client: pg.Client): Internals {
+  return client as unknown as Internals;
 }

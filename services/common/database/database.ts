@@ -3,6 +3,7 @@ import { PostgresDialect } from "kysely";
 import pg from "pg";
 import { within } from "../within.ts";
 import type { DatabaseSettings } from "./config.ts";
+import { STATEMENT_TIMEOUT_MS } from "./limits.ts";
 import { type MigrationList, migrate, ormOptions } from "./migrate.ts";
 import { ConnectionPool } from "./pool.ts";
 import { poolMetrics } from "./pool-metrics.ts";
@@ -29,8 +30,18 @@ export interface Database {
 const UNDEFINED_TABLE = "42P01";
 /** Whoever asks whether the service is ready gets an answer also when the database gives none. */
 const READINESS_TIMEOUT_MS = 2_000;
-/** A statement that runs longer than any request may is stopped by the server. */
-const STATEMENT_TIMEOUT_MS = 15_000;
+/**
+ * For the server: a client that is gone is noticed while its statement runs or waits for a lock, and one that a broken
+ * network keeps from saying goodbye within half a minute; else it would keep its locks, and its place among the
+ * connections, for as long as two hours.
+ */
+const SESSION_SETTINGS = {
+  TimeZone: "UTC",
+  client_connection_check_interval: "1000",
+  tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "3",
+};
 
 /**
  * Opens a service's database: the minimum of connections is open when it resolves, and, if set so, the migrations applied.
@@ -96,7 +107,9 @@ function clientConfig(settings: DatabaseSettings): pg.ClientConfig {
   return {
     connectionString: settings.url,
     application_name: settings.service,
-    options: "-c TimeZone=UTC",
+    options: Object.entries(SESSION_SETTINGS)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(" "),
     connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     // The server enforces the first; this one is for a server that no longer answers.

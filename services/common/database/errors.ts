@@ -1,7 +1,10 @@
 import type { ProblemCode } from "../problem.ts";
 
-/** SQLSTATE classes and codes that say: the server is there no longer, not yet, or takes nothing now. */
-const UNAVAILABLE_STATES = /^(08|53|57P0|25006)/;
+/**
+ * SQLSTATE classes and codes that say: the server is there no longer, not yet, or takes nothing now; also not after
+ * several attempts that concurrent transactions were in the way of.
+ */
+const UNAVAILABLE_STATES = /^(08|53|57P0|25006|40001|40P01)/;
 /** The driver's and Node's words for a connection that broke. */
 const BROKEN_CONNECTION =
   /connection (terminated|timeout)|timeout expired|query read timeout|client has encountered/i;

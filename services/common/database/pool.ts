@@ -1,8 +1,13 @@
-import pg from "pg";
+import type pg from "pg";
+import { presentWork, type Work } from "../deadline.ts";
 import { problem } from "../problem.ts";
-import { type Connection, loanOf, type PooledClient, whenSettled } from "./connection.ts";
+import { type Connection, type PooledClient, whenSettled } from "./connection.ts";
 import { ConnectionSupply } from "./connection-supply.ts";
+import { Guard } from "./guard.ts";
+import { Loan, runOn } from "./loan.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
+import { retryConflicts } from "./retry.ts";
+import { upkeepIntervalMs } from "./upkeep.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface PoolOptions {
@@ -20,10 +25,6 @@ export interface PoolOptions {
 
 /** More requests than this many per connection are refused at once rather than queued. */
 const MAX_WAITING_PER_CONNECTION = 50;
-/** How often idle times, lifetimes and the minimum are looked after: so often in the shorter of these times, */
-const UPKEEPS_PER_TIMEOUT = 20;
-/** and never less often than this. */
-const MAX_UPKEEP_INTERVAL_MS = 500;
 
 /**
  * A pool of PostgreSQL connections whose six settings mean what the README says, exactly:
@@ -32,15 +33,18 @@ const MAX_UPKEEP_INTERVAL_MS = 500;
  * replaced in the background; waiting is first come, first served, bounded in time and number.
  */
 export class ConnectionPool {
+  readonly maxConnections: number;
   readonly #options: PoolOptions;
   readonly #supply: ConnectionSupply;
   readonly #waiting: WaitingLine;
+  readonly #guard: Guard;
   /** The most recently used last: the others grow old and can be closed. */
   readonly #idle: Connection[] = [];
   #upkeep: NodeJS.Timeout | undefined;
   #ending: PromiseWithResolvers<void> | undefined;
 
   constructor(options: PoolOptions) {
+    this.maxConnections = options.maxConnections;
     this.#options = options;
     this.#supply = new ConnectionSupply({
       ...options,
@@ -56,17 +60,21 @@ export class ConnectionPool {
       // When nobody holds one, and still none came, it is the server that does not answer.
       timeoutProblem: () => problem(this.counts().active > 0 ? "POOL_EXHAUSTED" : "DATABASE_UNAVAILABLE"),
     });
+    this.#guard = new Guard({
+      ...options,
+      supply: this.#supply,
+      lendIdle: () => this.#lendIdle(),
+      connect: () => this.connect(),
+      closeIdle: (heardBefore) => this.#closeIdle(({ heardAt }) => heardAt <= heardBefore),
+      fellSilent: () => this.#waiting.refuse(problem("DATABASE_UNAVAILABLE")),
+      isBack: () => this.#refill(),
+    });
     options.metrics.watch(() => this.counts());
-  }
-
-  get maxConnections(): number {
-    return this.#options.maxConnections;
   }
 
   /** Opens the minimum. @throws DATABASE_UNAVAILABLE with the cause; nothing is left open then. */
   async open(): Promise<void> {
-    const { minConnections, idleTimeoutMs, maxLifetimeMs } = this.#options;
-    const openings = Array.from({ length: minConnections }, () => this.#supply.open());
+    const openings = Array.from({ length: this.#options.minConnections }, () => this.#supply.open());
     try {
       await Promise.all(openings);
     } catch (error) {
@@ -78,41 +86,35 @@ export class ConnectionPool {
       throw error;
     }
     if (this.#ending) throw problem("DATABASE_UNAVAILABLE");
-    const interval = Math.min(idleTimeoutMs, maxLifetimeMs) / UPKEEPS_PER_TIMEOUT;
-    this.#upkeep = setInterval(() => this.#maintain(), Math.min(interval, MAX_UPKEEP_INTERVAL_MS));
-    this.#upkeep.unref();
+    this.#upkeep = setInterval(() => this.#maintain(), upkeepIntervalMs(this.#options)).unref();
+    this.#guard.begin();
   }
 
   /**
    * Borrows a connection.
    * @param askedAt since when the caller has been waiting already, as `performance.now()` gave it.
-   * @throws POOL_EXHAUSTED when none became free in time or too many wait already; DATABASE_UNAVAILABLE when none can be opened.
+   * @throws POOL_EXHAUSTED when none became free in time or too many wait already; DATABASE_UNAVAILABLE when none can
+   *   come; what the caller's work was given up for.
    */
   connect(askedAt = performance.now()): Promise<PooledClient> {
-    if (this.#ending) return Promise.reject(problem("DATABASE_UNAVAILABLE"));
-    const idle = this.#idle.pop();
+    if (this.#ending || this.#guard.isSilent) return Promise.reject(problem("DATABASE_UNAVAILABLE"));
+    const work = presentWork();
+    if (work?.fault) return Promise.reject(work.fault);
+    const idle = this.#lendIdle();
     if (idle) {
       this.#options.metrics.acquired(0);
-      return Promise.resolve(this.#lend(idle));
+      return Promise.resolve(idle);
     }
-    const waiting = this.#waiting.join(askedAt);
+    const waiting = this.#waiting.join(askedAt, work);
     this.#grow();
     const hopelessness = this.#supply.hopelessness();
     if (hopelessness) this.#waiting.refuse(hopelessness);
     return waiting;
   }
 
-  /** Runs one statement on a borrowed connection. With a `name` it is prepared once per connection. */
-  async query<Row extends pg.QueryResultRow>(statement: pg.QueryConfig, askedAt?: number): Promise<Row[]> {
-    const client = await this.connect(askedAt);
-    try {
-      const { rows } = await client.query<Row>(statement);
-      client.release();
-      return rows;
-    } catch (error) {
-      client.release(error instanceof pg.DatabaseError ? undefined : (error as Error));
-      throw error;
-    }
+  /** Runs one statement, again if it conflicted with another's. With a `name` it is prepared once per connection. */
+  query<Row extends pg.QueryResultRow>(statement: pg.QueryConfig, askedAt?: number): Promise<Row[]> {
+    return retryConflicts(() => runOn(this.connect(askedAt), statement));
   }
 
   /** Closes all connections once the borrowed ones are back. */
@@ -120,6 +122,7 @@ export class ConnectionPool {
     if (this.#ending) return this.#ending.promise;
     this.#ending = Promise.withResolvers();
     clearInterval(this.#upkeep);
+    this.#guard.end();
     this.#waiting.refuse(problem("DATABASE_UNAVAILABLE"));
     for (const connection of this.#idle.splice(0)) this.#close(connection);
     this.#settleEnd();
@@ -131,9 +134,14 @@ export class ConnectionPool {
     return { ...this.#supply.counts(), waiting: this.#waiting.length };
   }
 
-  #lend(connection: Connection): PooledClient {
+  #lendIdle(): PooledClient | undefined {
+    const idle = this.#idle.pop();
+    return idle && this.#lend(idle, presentWork());
+  }
+
+  #lend(connection: Connection, work: Work | undefined): PooledClient {
     connection.state = "active";
-    return loanOf(connection.client, (error) => this.#takeBack(connection, error));
+    return new Loan(connection, work, (error) => this.#takeBack(connection, error));
   }
 
   #takeBack(connection: Connection, error: Error | boolean | undefined): void {
@@ -152,7 +160,7 @@ export class ConnectionPool {
     const now = performance.now();
     const isExpired = now >= connection.recycleAt;
     if (this.#ending || (isExpired && this.#mayExpire(this.#spare()))) return this.#close(connection);
-    if (this.#waiting.length > 0) return this.#waiting.serveNext(this.#lend(connection));
+    if (this.#waiting.length > 0) return this.#waiting.serveNext((work) => this.#lend(connection, work));
     connection.state = "idle";
     connection.idleSince = now;
     // One that is too old stays until its successor is there, as the last to be lent.
@@ -187,12 +195,10 @@ export class ConnectionPool {
     this.#refill();
   }
 
-  /**
-   * No connection could be opened. Unless one that is in use may still serve them, those who wait are refused; but
-   * those who came only after an attempt that is still under way have yet to see it fail.
-   */
+  // None could be opened. Unless one that is in use may still serve them, those who wait are refused; but those who came
+  // only after an attempt that is still under way have yet to see it fail.
   #refuseUnserved(error: Error, oldestAttempt: number): void {
-    if (this.counts().active === 0) this.#waiting.refuse(error, oldestAttempt);
+    if (!this.#supply.awaitsReturn) this.#waiting.refuse(error, oldestAttempt);
     this.#settleEnd();
   }
 
@@ -221,16 +227,21 @@ export class ConnectionPool {
   #maintain(): void {
     const now = performance.now();
     let spare = this.#spare();
-    for (const connection of [...this.#idle]) {
+    this.#closeIdle((connection) => {
       const isUnused = now - connection.idleSince >= this.#options.idleTimeoutMs && spare > 0;
-      const isExpired = now >= connection.recycleAt && this.#mayExpire(spare);
-      if (!isUnused && !isExpired) continue;
-      this.#idle.splice(this.#idle.indexOf(connection), 1);
-      this.#close(connection);
-      spare -= 1;
-    }
+      const isToGo = isUnused || (now >= connection.recycleAt && this.#mayExpire(spare));
+      if (isToGo) spare -= 1;
+      return isToGo;
+    });
     this.#refill();
     this.#grow();
+  }
+
+  #closeIdle(isToClose: (connection: Connection) => boolean): void {
+    for (const connection of this.#idle.filter(isToClose)) {
+      this.#idle.splice(this.#idle.indexOf(connection), 1);
+      this.#close(connection);
+    }
   }
 
   #settleEnd(): void {

@@ -1,6 +1,8 @@
-import type pg from "pg";
+import pg from "pg";
+import { presentWork } from "../deadline.ts";
 import type { PooledClient } from "./connection.ts";
 import { databaseProblem } from "./errors.ts";
+import { STATEMENT_TIMEOUT_MS } from "./limits.ts";
 import type { ConnectionPool } from "./pool.ts";
 
 /** Runs one statement of a transaction. */
@@ -16,18 +18,27 @@ export async function inTransaction<Result>(
 ): Promise<Result> {
   const client = await pool.connect();
   try {
-    await client.query("begin");
+    await client.query(beginning(presentWork()?.remainingMs));
     const result = await work(async (statement) => (await client.query(statement)).rows, client);
     await client.query("commit");
     client.release();
     return result;
   } catch (error) {
     // On a connection that is gone, a rollback would only wait for nothing.
-    const isLost = databaseProblem(error) === "DATABASE_UNAVAILABLE";
+    const isLost = databaseProblem(error) === "DATABASE_UNAVAILABLE" && !(error instanceof pg.DatabaseError);
     const fault = isLost ? (error as Error) : await client.query("rollback").then(() => undefined, asError);
     client.release(fault);
     throw error;
   }
+}
+
+/**
+ * Where less time is left than the connection's own limit gives, each statement gets no more than that from the server
+ * itself: should this process not be there to cancel it, nothing holds locks for longer than anybody waits.
+ */
+function beginning(remainingMs = Number.POSITIVE_INFINITY): string {
+  if (remainingMs >= STATEMENT_TIMEOUT_MS) return "begin";
+  return `begin; set local statement_timeout = ${Math.ceil(remainingMs) + 1}`;
 }
 
 function asError(error: unknown): Error {

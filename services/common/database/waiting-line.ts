@@ -1,3 +1,4 @@
+import type { Follower, Work } from "../deadline.ts";
 import { problem } from "../problem.ts";
 import type { PooledClient } from "./connection.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
@@ -11,11 +12,12 @@ export interface WaitingLineOptions {
   readonly timeoutProblem: () => Error;
 }
 
-interface Waiter {
+interface Waiter extends Follower {
   readonly resolve: (client: PooledClient) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
   readonly since: number;
+  readonly work: Work | undefined;
 }
 
 /** Those who wait for a connection: first come, first served, bounded in time and number. */
@@ -31,8 +33,11 @@ export class WaitingLine {
     return this.#waiters.length;
   }
 
-  /** @param askedAt since when the caller has been waiting already, as `performance.now()` gave it. */
-  join(askedAt: number): Promise<PooledClient> {
+  /**
+   * @param askedAt since when the caller has been waiting already, as `performance.now()` gave it.
+   * @param work what the connection is for; who gives it up leaves the line.
+   */
+  join(askedAt: number, work?: Work): Promise<PooledClient> {
     const { maxLength, timeoutMs, metrics } = this.#options;
     if (this.length >= maxLength) {
       metrics.refused();
@@ -41,32 +46,44 @@ export class WaitingLine {
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const timer = setTimeout(() => this.#giveUp(waiter), Math.max(1, timeoutMs - (since - askedAt)));
-      const waiter: Waiter = { resolve, reject, timer, since };
+      const givenUp = (fault: Error) => this.#remove(waiter, fault);
+      const waiter: Waiter = { resolve, reject, timer, since, work, givenUp };
+      work?.join(waiter);
       this.#waiters.push(waiter);
     });
   }
 
   /** Gives a connection to who waits longest. */
-  serveNext(client: PooledClient): void {
+  serveNext(lend: (work: Work | undefined) => PooledClient): void {
     const waiter = this.#waiters.shift();
     if (!waiter) return;
-    clearTimeout(waiter.timer);
+    settle(waiter);
     this.#options.metrics.acquired((performance.now() - waiter.since) / 1000);
-    waiter.resolve(client);
+    waiter.resolve(lend(waiter.work));
   }
 
   /** Refuses those who came before this moment. */
   refuse(error: Error, before = Number.POSITIVE_INFINITY): void {
     const unserved = this.#waiters.filter(({ since }) => since < before);
-    for (const { timer, reject } of this.#waiters.splice(0, unserved.length)) {
-      clearTimeout(timer);
-      reject(error);
+    for (const waiter of this.#waiters.splice(0, unserved.length)) {
+      settle(waiter);
+      waiter.reject(error);
     }
   }
 
   #giveUp(waiter: Waiter): void {
-    this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
     this.#options.metrics.timedOut();
-    waiter.reject(this.#options.timeoutProblem());
+    this.#remove(waiter, this.#options.timeoutProblem());
   }
+
+  #remove(waiter: Waiter, fault: Error): void {
+    this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+    settle(waiter);
+    waiter.reject(fault);
+  }
+}
+
+function settle(waiter: Waiter): void {
+  clearTimeout(waiter.timer);
+  waiter.work?.leave(waiter);
 }

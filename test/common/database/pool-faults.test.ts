@@ -157,3 +157,20 @@ describe("a server that refuses", () => {
     for (const { problem } of await Promise.all(waiting)) expect(problem).toBeUndefined();
   });
 });
+
+describe("a server that takes no writes any more", () => {
+  it("has the connections that met it replaced, the minimum staying open: the next one may", async () => {
+    const test = await ground.openPool({ minConnections: 2, maxConnections: 4 });
+    const before = await test.backends();
+    // So young a connection has met the server that there is.
+    await pause(1_100);
+    const write = "set transaction read only; create table never (id int)";
+    await expect(test.pool.query({ text: write })).rejects.toMatchObject({ code: "25006" });
+    await until(async () => {
+      const now = await test.backends();
+      return now.length === 2 && now.filter((pid) => before.includes(pid)).length === 1;
+    });
+    await expect(test.pool.query({ text: write })).rejects.toMatchObject({ code: "25006" });
+    await expect(test.pool.query({ text: "select 1 as one" })).resolves.toEqual([{ one: 1 }]);
+  });
+});

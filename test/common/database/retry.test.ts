@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { databaseProblem } from "../../../services/common/database/errors.ts";
-import { retryLostRaces } from "../../../services/common/database/retry.ts";
+import { retryConflicts, retryLostRaces } from "../../../services/common/database/retry.ts";
+import { inTransaction, type Query } from "../../../services/common/database/transaction.ts";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
+import { pause, startPoolGround } from "./pools.ts";
 
 /** A transaction that fails so many times in this way before it succeeds. */
 function failing(times: number, error: unknown) {
@@ -38,6 +40,71 @@ describe("retryLostRaces", () => {
   );
 });
 
+describe("retryConflicts", () => {
+  it("leaves a value that is there already to its caller", async () => {
+    const error = { code: "23505" };
+    const transaction = failing(1, error);
+    await expect(retryConflicts(transaction)).rejects.toBe(error);
+    expect(transaction.runs).toBe(1);
+  });
+
+  it("tries three times more in all, also within another", async () => {
+    const transaction = failing(10, { code: "40P01" });
+    await expect(retryLostRaces(() => retryConflicts(transaction))).rejects.toEqual({ code: "40P01" });
+    expect(transaction.runs).toBe(4);
+  });
+});
+
+describe("transactions that stand in each other's way", () => {
+  it("succeed all, those that PostgreSQL sent away at another attempt", async () => {
+    const ground = await startPoolGround();
+    try {
+      await ground.database.query("create table pairs (id int primary key, count int not null default 0)");
+      await ground.database.query("insert into pairs values (1), (2)");
+      const { pool } = await ground.openPool();
+      let attempts = 0;
+      const increment = async (query: Query, id: number) => {
+        await query({ text: "update pairs set count = count + 1 where id = $1", values: [id] });
+      };
+      const both = (first: number, second: number) =>
+        retryLostRaces(() =>
+          inTransaction(pool, async (query) => {
+            attempts += 1;
+            await increment(query, first);
+            await pause(50);
+            await increment(query, second);
+          }),
+        );
+      await Promise.all([both(1, 2), both(2, 1)]);
+      expect(attempts).toBeGreaterThan(2);
+      const counts = await ground.database.query("select count from pairs");
+      expect(counts).toEqual([{ count: 2 }, { count: 2 }]);
+    } finally {
+      await ground.stop();
+    }
+  });
+
+  it("are left out of a single statement's caller's sight, too", async () => {
+    const ground = await startPoolGround();
+    try {
+      await ground.database.query("create sequence attempts");
+      await ground.database.query(`create function conflict() returns bigint language plpgsql as $$
+        declare attempt bigint := nextval('attempts');
+        begin
+          if attempt < 4 then raise exception 'conflict' using errcode = '40001'; end if;
+          return attempt;
+        end $$`);
+      const { pool } = await ground.openPool();
+      await expect(pool.query({ text: "select conflict()::int as attempt" })).resolves.toEqual([
+        { attempt: 4 },
+      ]);
+      expect(pool.counts()).toMatchObject({ active: 0, waiting: 0 });
+    } finally {
+      await ground.stop();
+    }
+  });
+});
+
 describe("databaseProblem", () => {
   let database: TestDatabase;
   beforeAll(async () => {
@@ -51,6 +118,7 @@ describe("databaseProblem", () => {
     ["set transaction_read_only = on; create table t (id int)", "DATABASE_UNAVAILABLE"],
     ["do $$ begin raise exception 'full' using errcode = '53100'; end $$", "DATABASE_UNAVAILABLE"],
     ["do $$ begin raise exception 'starting' using errcode = '57P03'; end $$", "DATABASE_UNAVAILABLE"],
+    ["do $$ begin raise exception 'conflict' using errcode = '40001'; end $$", "DATABASE_UNAVAILABLE"],
     ["select nonsense", undefined],
     ["select 1 / 0", undefined],
   ])("knows what the server means by the error of: %s", async (sql, problem) => {

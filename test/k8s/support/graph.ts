@@ -50,7 +50,11 @@ export async function readGraph(): Promise<Graph> {
   return {
     services: [...serviceNames].sort(),
     calls,
-    tellers: contracts.filter(({ events }) => Object.keys(events ?? {}).length > 0).map(({ name }) => name),
+    // The gateway tells all of them whose client has left.
+    tellers: [
+      "gateway",
+      ...contracts.filter(({ events }) => Object.keys(events ?? {}).length > 0).map(({ name }) => name),
+    ],
     withDatabase: Object.keys(migrationsOf),
     leaving: serviceNames.filter(leaves),
   };
