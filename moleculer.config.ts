@@ -2,17 +2,21 @@ import { type BrokerOptions, Errors } from "moleculer";
 import { pino } from "pino";
 import pretty from "pino-pretty";
 import type { ProcessConfig } from "./services/common/broker-config.ts";
+import { attempts } from "./services/common/liveness/attempts.ts";
+import { Discovery, inTurn, listening } from "./services/common/liveness/discovery.ts";
+import { Pulse } from "./services/common/liveness/pulse.ts";
+import { refusingStale } from "./services/common/liveness/stale.ts";
+import { undelivered } from "./services/common/liveness/undelivered.ts";
 import { natsState } from "./services/common/nats.ts";
 import { gatheredSends } from "./services/common/transport.ts";
 
-/** A node that was silent for so long is no longer called. */
-const HEARTBEAT_INTERVAL_SECONDS = 1;
-const HEARTBEAT_TIMEOUT_SECONDS = 3;
 /** No call is ever without an end; the gateway gives each request its own, shorter one. */
 const REQUEST_TIMEOUT_MS = 40_000;
 
 /** How each process's broker is set up, so that nothing hangs and nothing gets lost in silence. */
 export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOptions {
+  const pulse = new Pulse();
+  const discovery = new Discovery(pulse);
   return {
     nodeID,
     namespace: config.namespace,
@@ -22,11 +26,9 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
     serializer: "JSON",
     requestTimeout: REQUEST_TIMEOUT_MS,
     maxCallLevel: 10,
-    heartbeatInterval: HEARTBEAT_INTERVAL_SECONDS,
-    heartbeatTimeout: HEARTBEAT_TIMEOUT_SECONDS,
     // Without it, a stopping service would be closed under its requests.
     tracking: { enabled: true, shutdownTimeout: config.shutdownTimeoutSeconds * 1000 },
-    registry: { strategy: "RoundRobin", preferLocal: true, stopDelay: 100 },
+    registry: { discoverer: discovery, strategy: inTurn(discovery), preferLocal: true, stopDelay: 100 },
     transit: { maxQueueSize: 50_000, serviceChangedDebounceTime: 20 } as never,
     // Contracts validate, in `implement`.
     validator: false,
@@ -38,7 +40,14 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
     skipProcessEventRegistration: true,
     internalServices: true,
     errorRegenerator: new StacklessErrors(),
-    middlewares: [natsState, gatheredSends],
+    middlewares: [
+      natsState,
+      gatheredSends,
+      undelivered,
+      listening(discovery),
+      refusingStale(pulse),
+      attempts(),
+    ],
   };
 }
 
@@ -64,11 +73,13 @@ function natsTransporter(name: string, urls: readonly string[]): NonNullable<Bro
       }),
       ...(first.protocol === "tls:" && { tls: {} }),
       timeout: 5_000,
-      // A half-open socket is noticed in some seconds rather than in minutes.
+      // A second line behind the probe of `liveness/`: the client's own would take minutes.
       pingInterval: 2_000,
       maxPingOut: 2,
       reconnectTimeWait: 250,
       reconnectJitter: 100,
+      // A server that is being set up anew refuses for a moment; the client would give up for good.
+      ignoreAuthErrorAbort: true,
     },
   };
 }

@@ -180,6 +180,7 @@ const accountActions = {
     summary:
       "Accounts of a user with what is in them, in the order asked, without those that are not the user's.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid, account_ids: z.array(Uuid).max(MAX_ACCOUNTS_ASKED) }),
     result: z.strictObject({
       accounts: z.array(HeldAccount),
@@ -190,12 +191,14 @@ const accountActions = {
   exportUser: {
     summary: "All that is kept of a user here, but for the credentials.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
     result: pageOf(ExportedAccount),
   },
   eraseUser: {
     summary: "Delete all that is kept of a user here; deleting it twice is no error.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid }),
     result: z.null(),
   },

@@ -81,6 +81,7 @@ export const auth = contract(
     authenticate: {
       summary: "Verify an access token and tell whose it is.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ token: z.string().max(MAX_TOKEN_LENGTH), address: Address.optional() }),
       result: Principal,
       problems: ["UNAUTHENTICATED", "ISSUER_UNAVAILABLE"],
@@ -89,6 +90,7 @@ export const auth = contract(
     revocations: {
       summary: "List revocations, oldest first, after a position.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ after: RevocationPosition.optional() }),
       result: z.array(Revocation).max(MAX_REVOCATIONS),
     },
@@ -186,12 +188,14 @@ export const auth = contract(
     exportTokens: {
       summary: "A user's personal access tokens.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
       result: pageOf(PersonalAccessToken),
     },
     exportAudit: {
       summary: "A user's audit trail.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
       result: pageOf(AuditEvent),
     },
@@ -210,6 +214,7 @@ export const auth = contract(
     eraseUser: {
       summary: "Delete all that is kept of a user here; deleting it twice is no error.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ user_id: Uuid }),
       result: z.null(),
     },

@@ -50,6 +50,11 @@ interface EntryMembers {
   readonly unwrapsText?: boolean;
   /** The whole body, an array for instance, is this parameter; without it, the body is an object with the parameters. */
   readonly bodyMember?: string;
+  /**
+   * It may be called again when it is not known whether it was executed: called twice, it has the effect of once. What is
+   * read over HTTP (GET) always may.
+   */
+  readonly repeatable?: boolean;
   /** Over HTTP, all pages of the result are answered at once, as one array. */
   readonly everyPage?: boolean;
   /** The result is shown once and kept nowhere: what an Idempotency-Key has stored of it is sealed with the key. */
@@ -141,6 +146,12 @@ export function hears<const C extends Contract, const Event extends EventName<C>
 export function routesOf(entry: ActionEntry): readonly HttpRoute[] {
   if (entry.http === undefined) return [];
   return typeof entry.http === "string" ? [entry.http] : entry.http;
+}
+
+/** Whether an action may be called again when it is not known whether it was executed. */
+export function isRepeatable(entry: ActionEntry): boolean {
+  const routes = routesOf(entry);
+  return entry.repeatable ?? (routes.length > 0 && routes.every((route) => route.startsWith("GET ")));
 }
 
 /** The names in braces of a path, in order. */

@@ -1,7 +1,7 @@
 import type { Context, ServiceSchema } from "moleculer";
 import type { z } from "zod";
 import { checkScope } from "./access.ts";
-import type { ActionEntry, Call, Contract } from "./contract.ts";
+import { type ActionEntry, type Call, type Contract, isRepeatable } from "./contract.ts";
 import { asPartOf, begin, end, type Work } from "./deadline.ts";
 import { abandonmentEvents, workOf } from "./deadline-wire.ts";
 import { onceWithKey, withoutMemory } from "./idempotency/once-with-key.ts";
@@ -80,6 +80,8 @@ export function implement<const C extends Contract, const Uses extends Contract 
     const handler = handlers[action as keyof C["actions"]] as unknown as Handler;
     actions[action] = {
       visibility: "public",
+      // Callers learn it with the action: see `liveness/attempts.ts`.
+      repeatable: isRepeatable(entry),
       handler: guarded(`${contract.name}.${action}`, entry, handler, implementation),
     };
   }

@@ -1,28 +1,7 @@
 import { Errors, type Middleware, type ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
-import { within } from "./within.ts";
-
-/** How long a round trip to the NATS server may take before it counts as gone. */
-const ROUND_TRIP_TIMEOUT_MS = 1_000;
-
-interface PendingRequest {
-  readonly action: { readonly name: string };
-  readonly nodeID: string;
-  resolve: (value: unknown) => void;
-  reject: (error: Error) => void;
-}
-
-/** The parts of Moleculer's transit that keep its idea of the connection true; its types leave them out. */
-interface Transit {
-  readonly tx: { client: NatsConnection | null; connected: boolean };
-  readonly pendingRequests: Map<string, PendingRequest>;
-  removePendingRequest(id: string): void;
-}
-
-interface Discovery {
-  sendLocalNodeInfo(): void;
-  discoverAllNodes(): void;
-}
+import { probe } from "./liveness/nats-probe.ts";
+import { type PendingRequest, registryOf, type Transit, transitOf } from "./liveness/parts.ts";
 
 /**
  * Moleculer does not notice that its NATS connection is gone: requests published meanwhile are lost and hang until
@@ -32,15 +11,18 @@ interface Discovery {
 export const natsState: Middleware = {
   name: "NatsState",
   created(broker: ServiceBroker) {
-    if (broker.transit) endForgotten(transitOf(broker));
+    const transit = transitOf(broker);
+    if (!transit) return;
+    endForgotten(transit);
     let watched: NatsConnection | undefined;
     broker.localBus.on("$transporter.connected", () => {
-      const { client } = transitOf(broker).tx;
+      const { client } = transit.tx;
       if (!client || client === watched) return;
       watched = client;
-      watch(broker, client).catch((error) =>
-        broker.logger.error("The NATS connection is no longer watched.", error),
-      );
+      const unwatched = (error: unknown) =>
+        broker.logger.error("The NATS connection is no longer watched.", error);
+      watch(broker, transit, client).catch(unwatched);
+      probe(transit.tx, client, (reason) => lose(broker, transit, reason)).catch(unwatched);
     });
   },
 };
@@ -57,7 +39,7 @@ function endForgotten(transit: Transit): void {
     if (!request) return;
     // Nearly always, its reply is handed over in this very turn. An error for each would take a tenth of the gateway's time.
     let isOver = false;
-    const { resolve, reject } = request;
+    const { resolve, reject, action, nodeID } = request;
     request.resolve = (value) => {
       isOver = true;
       resolve(value);
@@ -67,32 +49,30 @@ function endForgotten(transit: Transit): void {
       reject(error);
     };
     queueMicrotask(() => {
-      if (!isOver) reject(rejectionOf(request));
+      if (!isOver) reject(new Errors.RequestTimeoutError({ action: action.name, nodeID }));
     });
   };
 }
 
-async function watch(broker: ServiceBroker, client: NatsConnection): Promise<void> {
-  const transit = transitOf(broker);
+async function watch(broker: ServiceBroker, transit: Transit, client: NatsConnection): Promise<void> {
   for await (const status of client.status()) {
-    if (status.type === "disconnect") {
-      transit.tx.connected = false;
-      broker.logger.warn(`NATS is gone: ${status.data}`);
-      rejectPending(transit);
-    }
+    if (status.type === "disconnect") lose(broker, transit, "the connection is closed");
     if (status.type === "reconnect") {
       transit.tx.connected = true;
       broker.logger.info(`NATS is back: ${status.data}`);
-      const { discoverer } = broker.registry as unknown as { discoverer: Discovery };
-      discoverer.sendLocalNodeInfo();
-      discoverer.discoverAllNodes();
+      const { discoverer } = registryOf(broker);
+      await discoverer.sendLocalNodeInfo();
+      await discoverer.discoverAllNodes();
     }
   }
 }
 
-function rejectPending(transit: Transit): void {
+function lose(broker: ServiceBroker, transit: Transit, reason: string): void {
+  if (!transit.tx.connected) return;
+  transit.tx.connected = false;
+  broker.logger.warn(`NATS is gone: ${reason}`);
   for (const [id, request] of transit.pendingRequests) {
-    transit.removePendingRequest(id);
+    transit.pendingRequests.delete(id);
     request.reject(rejectionOf(request));
   }
 }
@@ -101,19 +81,8 @@ function rejectionOf({ action, nodeID }: PendingRequest): Error {
   return new Errors.RequestRejectedError({ action: action.name, nodeID });
 }
 
-/** Why the broker cannot be reached just now; undefined when a round trip works, or when there is no transporter. */
-export async function natsUnreadiness(broker: ServiceBroker): Promise<string | undefined> {
-  if (!broker.transit) return undefined;
-  const { client, connected } = transitOf(broker).tx;
-  if (!client || !connected) return "NATS is not connected";
-  try {
-    await within(ROUND_TRIP_TIMEOUT_MS, client.flush());
-    return undefined;
-  } catch (error) {
-    return `NATS: ${(error as Error).message}`;
-  }
-}
-
-function transitOf(broker: ServiceBroker): Transit {
-  return broker.transit as unknown as Transit;
+/** Why the broker cannot be reached just now, as the probe last found; undefined also when there is no transporter. */
+export function natsUnreadiness(broker: ServiceBroker): string | undefined {
+  const transit = transitOf(broker);
+  return transit && !transit.tx.connected ? "NATS is not connected" : undefined;
 }

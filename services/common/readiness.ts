@@ -7,7 +7,7 @@ import type { Log, OpenService, Unreadiness } from "./service.ts";
 const INTERVAL_MS = 25;
 
 /**
- * Whether this process can serve: it is started and not stopping, a round trip to the broker works, each of its
+ * Whether this process can serve: it is started and not stopping, the broker answers, each of its
  * services says so (its database answers, its migrations are applied), and each service that they use was seen once.
  * One that disappears later fails what needs it, and nothing else.
  */

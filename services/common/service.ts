@@ -51,8 +51,8 @@ export interface OpenService {
    * @param limitMs after so long, what still runs is told to stop at once.
    */
   readonly end?: (limitMs?: number) => Promise<void>;
-  /** Stop is near: tell clients to go elsewhere, while still answering them. */
-  readonly drain?: () => void;
+  /** Stop is near: tell clients to go elsewhere, while still answering them; ends when they have been told. */
+  readonly drain?: () => Promise<void> | void;
   /** Lets go of what it stands on, after the process has left the broker. */
   readonly close?: () => Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { ServiceBroker } from "moleculer";
 import type { ProcessConfig } from "./broker-config.ts";
 import type { Log, OpenService } from "./service.ts";
+import { takeNoMoreRequests } from "./transport.ts";
 
 export interface StopOptions {
   readonly broker: ServiceBroker;
@@ -18,7 +19,8 @@ const END_SHARE = 0.5;
 
 /**
  * Makes the process stop in this order when it is told to (SIGTERM, SIGINT, or its starter died): not ready, pause,
- * connections told to close, jobs and requests in flight ended, broker left, pool closed, exit 0. All within a limit; past it, exit 1.
+ * connections told to close, jobs ended, no more requests taken and those in flight ended, broker left, pool closed,
+ * exit 0. All within a limit; past it, exit 1.
  */
 export function stopInOrder({ broker, opened, state, config, log }: StopOptions): void {
   async function stop(reason: string): Promise<void> {
@@ -32,9 +34,11 @@ export function stopInOrder({ broker, opened, state, config, log }: StopOptions)
     log.info(`Stop (${reason}): not ready any more, pause of ${config.shutdownPauseSeconds} s`);
     await new Promise((resolve) => setTimeout(resolve, config.shutdownPauseSeconds * 1000));
     log.info("Stop: telling clients to close, draining requests in flight");
-    for (const service of opened) service.drain?.();
     const endLimitMs = config.shutdownTimeoutSeconds * 1000 * END_SHARE;
+    await Promise.all(opened.map((service) => service.drain?.()));
     await Promise.all(opened.map((service) => service.end?.(endLimitMs)));
+    log.info("Stop: taking no more requests of other processes");
+    await takeNoMoreRequests(broker);
     await broker.stop();
     log.info("Stop: left the broker");
     for (const service of opened) await service.close?.();

@@ -9,6 +9,7 @@ import { abandonment } from "./abandonment.ts";
 import { authenticator } from "./authenticate.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
 import { contracts } from "./contracts.ts";
+import { Draining } from "./draining.ts";
 import { type HandlerDependencies, routeHandler } from "./handle.ts";
 import { type IncomingRequest, prepare } from "./incoming.ts";
 import { sendProblem } from "./problem-response.ts";
@@ -42,7 +43,7 @@ const service: ServiceModule = (environment) => {
   return async (log, unreadiness) => {
     const routes = routesOfContracts(contracts);
     const pages = publicPages({ routes, publicUrl: config.publicUrl, unreadiness });
-    const state = { draining: false };
+    const draining = new Draining();
     let server: Server | undefined;
     let revocations: RevocationList | undefined;
 
@@ -71,7 +72,7 @@ const service: ServiceModule = (environment) => {
       },
       methods: {
         httpHandler(this: Gateway, request: RoutedRequest, response: ServerResponse) {
-          if (state.draining) response.setHeader("Connection", "close");
+          draining.heard(response);
           return prepare(request, response)
             ? mixin.methods.httpHandler.call(this, request, response)
             : undefined;
@@ -84,8 +85,8 @@ const service: ServiceModule = (environment) => {
     return {
       schema: schema as unknown as ServiceSchema,
       uses: contracts.map(({ name }) => name),
-      drain: () => {
-        state.draining = true;
+      async drain() {
+        await draining.begin();
         server?.closeIdleConnections();
       },
     };

@@ -222,6 +222,7 @@ export const market = contract(
     knownChains: {
       summary: "List the EVM chains of the registry, whether in use or not.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({}),
       result: z.array(Chain.extend({ is_active: z.boolean() })),
     },

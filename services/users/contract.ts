@@ -75,6 +75,7 @@ export const users = contract(
     resolve: {
       summary: "Find or create the user of an identity.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ ...Identity.shape, profile: Profile }),
       result: z.strictObject({ user_id: Uuid }),
     },
@@ -129,6 +130,7 @@ export const users = contract(
     identities: {
       summary: "The identities of a user; none when there is no such user.",
       scope: "internal",
+      repeatable: true,
       params: z.strictObject({ user_id: Uuid }),
       result: z.array(Identity),
     },

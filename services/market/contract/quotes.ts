@@ -37,6 +37,7 @@ export const quoteActions = {
   quotes: {
     summary: "Tell what assets are and what they are worth, in the order asked for.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ assets: z.array(AssetReference).max(MAX_QUOTES) }),
     result: z.array(Quote.nullable()).max(MAX_QUOTES),
   },

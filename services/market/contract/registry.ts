@@ -25,6 +25,7 @@ export const registryActions = {
   registry: {
     summary: "Tell what wallets are searched for: active chains with their nodes, and a page of tokens.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ after: Uuid.optional() }),
     result: Registry,
   },

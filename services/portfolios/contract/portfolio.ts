@@ -152,12 +152,14 @@ export const portfolioActions = {
   exportUser: {
     summary: "All that is kept of a user here.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
     result: pageOf(ExportedPortfolio),
   },
   eraseUser: {
     summary: "Delete all that is kept of a user here; deleting it twice is no error.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid }),
     result: z.null(),
   },

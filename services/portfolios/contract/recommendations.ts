@@ -111,6 +111,7 @@ export const recommendationActions = {
   exportRecommendations: {
     summary: "All recommendations that are kept for a user.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
     result: pageOf(Recommendation),
   },

@@ -148,6 +148,7 @@ export const snapshotActions = {
   exportSnapshots: {
     summary: "All snapshots that are kept for a user.",
     scope: "internal",
+    repeatable: true,
     params: z.strictObject({ user_id: Uuid, cursor: PageParams.cursor }),
     result: pageOf(Snapshot),
   },

@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { startNatsServer } from "../../scripts/development/nats-server.ts";
+import { type System, startSystem } from "../support/system.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { failed, startLoad } from "./load.ts";
+
+// The NATS server killed, frozen, or behind a network that has gone silent, while requests come in.
+
+const binary = process.env.TEST_NATS_BINARY as string;
+/** Beside the two seconds of each promise, for a machine that is busy with other tests. */
+const ROOM_MS = 2_000;
+const OUTAGE_MS = 3_500;
+
+let system: System;
+let nats: Awaited<ReturnType<typeof startNatsServer>>;
+let proxy: TcpProxy;
+let tokens: readonly string[];
+
+beforeAll(async () => {
+  nats = await startNatsServer({ binary });
+  proxy = await startTcpProxy({ host: "127.0.0.1", port: Number(new URL(nats.url).port) });
+  system = await startSystem({
+    replicas: { portfolios: 2 },
+    environment: { NATS_URL: `nats://127.0.0.1:${proxy.port}` },
+  });
+  tokens = await Promise.all(Array.from({ length: 4 }, () => system.issuer.token(`nats-${randomUUID()}`)));
+}, 60_000);
+afterAll(async () => {
+  await system?.stop();
+  await proxy.stop();
+  await nats.stop();
+});
+
+const faults: readonly (readonly [string, () => void, () => Promise<void> | void])[] = [
+  [
+    "killed, and started again with nothing in it",
+    () => process.kill(nats.pid, "SIGKILL"),
+    async () => {
+      await nats.exited;
+      nats = await startNatsServer({ binary, port: Number(new URL(nats.url).port) });
+    },
+  ],
+  ["frozen", () => process.kill(nats.pid, "SIGSTOP"), () => void process.kill(nats.pid, "SIGCONT")],
+  [
+    "silent",
+    () => {
+      proxy.swallow();
+      proxy.swallowOld();
+    },
+    () => proxy.forward(),
+  ],
+];
+
+describe("a NATS server that is", () => {
+  it.each(faults)(
+    "%s: not ready within 2 s, requests fail at once, and all is well within 2 s of its return",
+    async (_, begin, end) => {
+      const load = startLoad({ urls: () => [system.url], tokens, readsPerSecond: 100, writesPerSecond: 5 });
+      await delay(1_000);
+      expect(load.sent.filter(failed)).toEqual([]);
+      const begunAt = performance.now();
+      begin();
+      const unreadyAt = await untilStatus("/ready", 503, 2_000 + ROOM_MS);
+      expect(await statusOf("/health")).toBe(200);
+      await delay(begunAt + OUTAGE_MS - performance.now());
+      const endedAt = performance.now();
+      await end();
+      const returnedAt = performance.now();
+      await untilStatus("/ready", 200, 2_000 + ROOM_MS);
+      await delay(Math.max(0, returnedAt + 2_000 + ROOM_MS + 500 - performance.now()));
+      const sent = await load.stop();
+
+      const meanwhile = sent.filter(({ sentAt }) => sentAt > unreadyAt && sentAt < endedAt);
+      expect(meanwhile.length).toBeGreaterThan(50);
+      expect(new Set(meanwhile.map(({ status }) => status))).toEqual(new Set([503]));
+      // On a machine that is busy with other tests, some take longer for that alone: most do not.
+      const times = meanwhile.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+      expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
+      expect(sent.filter(({ tookMs }) => tookMs > 2_000 + ROOM_MS)).toEqual([]);
+      expect(sent.filter((each) => failed(each) && each.sentAt > returnedAt + 2_000 + ROOM_MS)).toEqual([]);
+    },
+    40_000,
+  );
+});
+
+async function statusOf(path: string): Promise<number> {
+  return (await fetch(system.url + path)).status;
+}
+
+/** @returns when it was so. */
+async function untilStatus(path: string, status: number, limitMs: number): Promise<number> {
+  const end = performance.now() + limitMs;
+  while ((await statusOf(path)) !== status) {
+    if (performance.now() > end) throw new Error(`${path} did not answer ${status} within ${limitMs} ms`);
+    await delay(20);
+  }
+  return performance.now();
+}

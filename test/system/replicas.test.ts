@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { type Replica, type System, startSystem } from "../support/system.ts";
+import { failed, type Load, type Sent, startLoad, told } from "./load.ts";
+
+// Replicas that die or freeze without a word, while requests come in.
+
+let system: System;
+let tokens: readonly string[];
+
+beforeAll(async () => {
+  system = await startSystem({
+    replicas: { portfolios: 2, auth: 2, users: 2 },
+    // Each request asks auth, which asks users.
+    environment: { PRINCIPAL_CACHE_SECS: "0" },
+  });
+  tokens = await Promise.all(
+    Array.from({ length: 4 }, () => system.issuer.token(`replicas-${randomUUID()}`)),
+  );
+}, 60_000);
+afterAll(() => system?.stop());
+
+function load(): Load {
+  return startLoad({ urls: () => [system.url], tokens, readsPerSecond: 300, writesPerSecond: 10 });
+}
+
+/** One that is still running. */
+function replicaOf(service: string): Replica {
+  const found = system.replicas.find(
+    (candidate) => candidate.service === service && candidate.process.signalCode === null,
+  );
+  return found as Replica;
+}
+
+/** Those that failed although they were sent so long after something happened. */
+function failedLater(sent: readonly Sent[], happenedAt: number, laterMs: number): string[] {
+  return told(
+    sent.filter((each) => failed(each) && each.sentAt > happenedAt + laterMs),
+    happenedAt,
+  );
+}
+
+function countOf(sent: readonly Sent[], kind: Sent["kind"]): number {
+  return sent.filter((each) => each.kind === kind).length;
+}
+
+describe("a replica that is killed", () => {
+  it.each(["portfolios", "auth"])(
+    "(%s) fails no GET, and no write that is sent more than a second later",
+    async (service) => {
+      const running = load();
+      await delay(1_500);
+      const victim = replicaOf(service);
+      const killedAt = performance.now();
+      victim.process.kill("SIGKILL");
+      await once(victim.process, "exit");
+      await delay(2_500);
+      const sent = await running.stop();
+      expect(countOf(sent, "read")).toBeGreaterThan(600);
+      expect(
+        told(
+          sent.filter((each) => failed(each) && each.kind === "read"),
+          killedAt,
+        ),
+      ).toEqual([]);
+      expect(failedLater(sent, killedAt, 1_000)).toEqual([]);
+      await system.start(service);
+    },
+    40_000,
+  );
+});
+
+describe("a replica that is frozen", () => {
+  it("fails no request that is sent more than 3 s later, does nothing stale when it goes on, and serves again", async () => {
+    const running = load();
+    await delay(1_000);
+    const victim = replicaOf("portfolios");
+    const frozenAt = performance.now();
+    victim.process.kill("SIGSTOP");
+    await delay(5_000);
+    const before = await namesOfFailed(running.sent);
+    victim.process.kill("SIGCONT");
+    await delay(1_500);
+    const served = await servedBy(victim);
+    await delay(1_000);
+    expect(await servedBy(victim)).toBeGreaterThan(served);
+    const sent = await running.stop();
+    expect(failedLater(sent, frozenAt, 3_000)).toEqual([]);
+    expect(victim.output()).toContain("stood still");
+    // What was sent to it and given up was not done afterwards.
+    expect(await namesOfFailed(sent)).toEqual(before);
+  }, 40_000);
+});
+
+/** Of the writes that failed, those that are in the database all the same. */
+async function namesOfFailed(sent: readonly Sent[]): Promise<string[]> {
+  const names = sent.filter((each) => each.kind === "write" && failed(each)).map(({ name }) => name);
+  const rows = await system.database.query<{ name: string }>(
+    `select name from portfolios.portfolios where name = any(array[${names.map((name) => `'${name}'`).join()}]::text[])`,
+  );
+  return rows.map(({ name }) => name).sort();
+}
+
+/** How many calls a replica has answered. */
+async function servedBy({ metricsUrl }: Replica): Promise<number> {
+  const text = await (await fetch(`${metricsUrl}/metrics`)).text();
+  const counts = text.matchAll(/^rpc_server_call_duration_seconds_count\{[^}]*outcome="ok"[^}]*\} (\d+)/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { freePort, type Replica, type System, startSystem } from "../support/system.ts";
+import { failed, type Load, startLoad, told } from "./load.ts";
+
+// Every replica in turn told to stop, and another one started, while requests come in.
+
+const ROUNDS = Number(process.env.TEST_ROLLING_ROUNDS ?? 1);
+const SERVICES = ["portfolios", "users", "auth", "accounts", "market"];
+
+let system: System;
+let tokens: readonly string[];
+
+beforeAll(async () => {
+  system = await startSystem({
+    replicas: { portfolios: 2, users: 2, auth: 2 },
+    environment: { PRINCIPAL_CACHE_SECS: "0" },
+  });
+  tokens = await Promise.all(Array.from({ length: 4 }, () => system.issuer.token(`rolling-${randomUUID()}`)));
+}, 60_000);
+afterAll(() => system?.stop());
+
+function load(urls: () => readonly string[]): Load {
+  return startLoad({ urls, tokens, readsPerSecond: 300, writesPerSecond: 20 });
+}
+
+/** The one of a service that has run for the longest. */
+function eldest(service: string): Replica {
+  const found = system.replicas.find(
+    (each) => each.service === service && each.process.exitCode === null && each.process.signalCode === null,
+  );
+  return found as Replica;
+}
+
+/** What a stop logs, in this order. */
+const STEPS = [
+  "not ready any more",
+  "telling clients to close",
+  "taking no more requests",
+  "left the broker",
+  "pools closed, exit 0",
+];
+
+async function stopInOrder(replica: Replica): Promise<void> {
+  expect(await replica.stop()).toBe(0);
+  const positions = STEPS.map((step) => replica.output().indexOf(step));
+  expect(positions).toEqual([...positions].sort((a, b) => a - b));
+  expect(positions[0]).toBeGreaterThan(0);
+}
+
+describe("a rolling restart", () => {
+  it(
+    "of every service fails no request",
+    async () => {
+      const running = load(() => [system.url]);
+      const startedAt = performance.now();
+      for (let round = 0; round < ROUNDS; round += 1) {
+        for (const service of SERVICES) {
+          const old = eldest(service);
+          await system.start(service);
+          await stopInOrder(old);
+        }
+      }
+      const sent = await running.stop();
+      expect(told(sent.filter(failed), startedAt)).toEqual([]);
+      expect(sent.length).toBeGreaterThan(1_000);
+    },
+    30_000 + ROUNDS * 30_000,
+  );
+
+  it(
+    "of the gateways, behind a balancer that asks who is ready, fails no request",
+    async () => {
+      const gateways = [await startGateway(), await startGateway()];
+      const balancer = startBalancer(gateways);
+      await balancer.until(2);
+      const running = load(balancer.urls);
+      const startedAt = performance.now();
+      for (let round = 0; round < ROUNDS; round += 1) {
+        gateways.push(await startGateway());
+        await balancer.until(3);
+        const [old] = gateways as [Gateway];
+        await stopInOrder(old.replica);
+        gateways.shift();
+      }
+      const sent = await running.stop();
+      await balancer.stop();
+      expect(told(sent.filter(failed), startedAt)).toEqual([]);
+      expect(sent.length).toBeGreaterThan(1_000);
+    },
+    30_000 + ROUNDS * 15_000,
+  );
+});
+
+interface Gateway {
+  readonly url: string;
+  readonly replica: Replica;
+}
+
+async function startGateway(): Promise<Gateway> {
+  const port = await freePort();
+  const replica = await system.start("gateway", { SERVER_PORT: String(port), SHUTDOWN_PAUSE_SECS: "1" });
+  return { url: `http://127.0.0.1:${port}`, replica };
+}
+
+/** Knows which of the gateways are ready, from asking each ten times a second. */
+function startBalancer(gateways: readonly Gateway[]) {
+  let ready: readonly string[] = [];
+  let isStopped = false;
+
+  async function look(): Promise<void> {
+    while (!isStopped) {
+      const asked = gateways.map(async ({ url }) => {
+        const status = await fetch(`${url}/ready`).then(
+          (reply) => reply.status,
+          () => 0,
+        );
+        return status === 200 ? [url] : [];
+      });
+      ready = (await Promise.all(asked)).flat();
+      await delay(100);
+    }
+  }
+  const looking = look();
+
+  return {
+    urls: () => ready,
+    async until(count: number) {
+      while (ready.length < count) await delay(20);
+    },
+    async stop() {
+      isStopped = true;
+      await looking;
+    },
+  };
+}
