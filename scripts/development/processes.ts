@@ -1,11 +1,17 @@
 // What the scripts need to know about other processes and ports of this machine.
 import { execFile } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+
+const FIRST_CHOSEN_PORT = 15_000;
+/** Linux' default for `net.ipv4.ip_local_port_range`; elsewhere it begins later. */
+const FIRST_EPHEMERAL_PORT = 32_768;
+const MAX_PORT_ATTEMPTS = 20;
 
 /** Whether a process with this id runs; one that has ended and waits for its parent does not. */
 export async function isRunning(pid: number): Promise<boolean> {
@@ -74,11 +80,17 @@ export async function portProblem(port: number, host: string): Promise<string | 
   return typeof outcome === "string" ? outcome : undefined;
 }
 
-/** A port that is free at this moment. */
+/**
+ * A port that is free at this moment; not one of those that systems choose for connections to others, because such a one
+ * may be taken before it is used.
+ */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
-  const outcome = await listenBriefly(0, host);
-  if (typeof outcome === "string") throw new Error(`No free port on ${host} (${outcome})`);
-  return outcome;
+  let outcome: number | string = "";
+  for (let attempt = 0; attempt < MAX_PORT_ATTEMPTS; attempt += 1) {
+    outcome = await listenBriefly(randomInt(FIRST_CHOSEN_PORT, FIRST_EPHEMERAL_PORT), host);
+    if (typeof outcome === "number") return outcome;
+  }
+  throw new Error(`No free port on ${host} (${outcome})`);
 }
 
 function listenBriefly(port: number, host: string): Promise<number | string> {

@@ -3,10 +3,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { ServiceBroker } from "moleculer";
+import { freePort } from "../../scripts/development/processes.ts";
 import { poolMetrics } from "../../services/common/database/pool-metrics.ts";
 import { actionTimer, requestRecorder } from "../../services/common/metrics.ts";
 import { type MonitoringOptions, monitoringService } from "../../services/common/monitoring.ts";
-import { freePort } from "../support/system.ts";
 
 const started: ServiceBroker[] = [];
 afterAll(() => Promise.all(started.map((broker) => broker.stop())));

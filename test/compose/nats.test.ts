@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { connect, type NatsConnection } from "nats";
+import { freePort } from "../../scripts/development/processes.ts";
 import { ROOT, serviceNames } from "../k8s/support/code.ts";
-import { freePort, untilReady } from "../support/system.ts";
+import { untilReady } from "../support/system.ts";
 import { service } from "./compose-file.ts";
 import { makeSecrets, type Secrets } from "./secrets.ts";
 

@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
+import { freePort } from "../../scripts/development/processes.ts";
 import type { ServiceModule } from "../../services/common/service.ts";
 import gateway from "../../services/gateway/gateway.service.ts";
 import { startBroker } from "../support/broker.ts";
 import { checkReplies } from "../support/checked-replies.ts";
 import { cloneDatabase } from "../support/database.ts";
 import { AUDIENCE, startIssuer, type TestIssuer } from "../support/issuer.ts";
-import { freePort } from "../support/system.ts";
 
 export interface InProcess {
   readonly url: string;

@@ -1,7 +1,8 @@
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { freePort } from "../../scripts/development/processes.ts";
 import { readGatewayConfig } from "../../services/gateway/config.ts";
-import { freePort, startReplica } from "../support/system.ts";
+import { startReplica } from "../support/system.ts";
 
 const occupant = createServer();
 let occupied: number;

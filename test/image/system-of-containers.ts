@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { freePort } from "../../scripts/development/processes.ts";
 import { cloneDatabase } from "../support/database.ts";
 import { AUDIENCE, startIssuer } from "../support/issuer.ts";
-import { freePort, untilReady } from "../support/system.ts";
+import { untilReady } from "../support/system.ts";
 import { databaseUrl } from "../support/templates.ts";
 import { type Container, runInContainer, startContainer } from "./container.ts";
 import type { Image } from "./dockerfile.ts";

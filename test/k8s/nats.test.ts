@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { connect } from "nats";
-import { freePort } from "../support/system.ts";
+import { freePort } from "../../scripts/development/processes.ts";
 import { authorizationOf, type NodeIds, nodeIdsLike } from "./nats/authorization.ts";
 import { connectAs, mayHear, maySend } from "./nats/clients.ts";
 import { type ConfiguredNats, startConfiguredNats } from "./nats/server.ts";
@@ -110,10 +110,10 @@ describe("the servers of NATS", () => {
     try {
       const hook = words.map((word) => word.replace("/run/nats/nats.pid", server.pidFile));
       await promisify(execFile)(process.env.TEST_NATS_BINARY as string, hook);
+      await until(async () => server.log().includes("lame duck mode"));
       process.kill(server.pid, "SIGTERM");
       await until(async () => statuses.includes("ldm"));
       await client.flush();
-      expect(server.log()).toContain("lame duck mode");
     } finally {
       await client.close();
       await server.kill();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { type PostgresServer, startPostgres } from "../../scripts/development/postgres.ts";
-import { freePort } from "./system.ts";
+import { freePort } from "../../scripts/development/processes.ts";
 import { databaseUrl } from "./templates.ts";
 
 /** A PostgreSQL server of a test's own, which keeps what it has confirmed and may be treated badly. */

@@ -1,9 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../scripts/development/processes.ts";
 import { checkReplies } from "./checked-replies.ts";
 import { cloneDatabase, type TestDatabase } from "./database.ts";
 import { AUDIENCE, startIssuer, type TestIssuer } from "./issuer.ts";
@@ -187,13 +186,4 @@ export async function untilReady(url: string, timeoutMs = START_TIMEOUT_MS): Pro
       throw new Error(`${url} was not ready within ${timeoutMs} ms (last status ${status})`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-}
-
-/** A TCP port that nobody listens on just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { freePort, type Replica, type System, startSystem, untilReady } from "../support/system.ts";
+import { freePort } from "../../scripts/development/processes.ts";
+import { type Replica, type System, startSystem, untilReady } from "../support/system.ts";
 
 const BACK_CHANNEL = "http://schemas.openid.net/event/backchannel-logout";
 /** What the product promises, and a little for a busy machine. */

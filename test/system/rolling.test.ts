@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { freePort, type Replica, type System, startSystem } from "../support/system.ts";
+import { freePort } from "../../scripts/development/processes.ts";
+import { type Replica, type System, startSystem } from "../support/system.ts";
 import { failed, type Load, startLoad, told } from "./load.ts";
 
 // Every replica in turn told to stop, and another one started, while requests come in.

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { webClient } from "../../scripts/development/development-grant.ts";
 import { type Infrastructure, startInfrastructure } from "../../scripts/development/infrastructure-client.ts";
+import { freePort } from "../../scripts/development/processes.ts";
 import { openBrowser } from "../scripts/sign-in-browser.ts";
-import { freePort, type System, startSystem } from "../support/system.ts";
+import { type System, startSystem } from "../support/system.ts";
 
 const REVOKED_WITHIN_MS = 2_000;
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
-import { freePort } from "../../support/system.ts";
+import { freePort } from "../../../scripts/development/processes.ts";
 import { type PoolGround, pause, startPoolGround, timed, until } from "./pools.ts";
 import { type BreakableWay, startProxy } from "./proxy.ts";
 

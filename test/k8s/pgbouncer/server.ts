@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../support/system.ts";
+import { freePort } from "../../../scripts/development/processes.ts";
 import { dataOf } from "../rules/shutdown.ts";
 import type { Document } from "../support/documents.ts";
 import { until } from "../support/live.ts";

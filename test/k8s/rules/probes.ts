@@ -16,12 +16,8 @@ export async function probeFaults(documents: readonly Document[]): Promise<strin
     ),
   );
   const defaults = await processVariables();
-  // What the answer to /ready waits for, at most, side by side.
-  const answerSeconds =
-    Math.max(
-      constantIn("services/common/nats.ts", "ROUND_TRIP_TIMEOUT_MS"),
-      constantIn("services/common/database/database.ts", "READINESS_TIMEOUT_MS"),
-    ) / 1000;
+  // What the answer to /ready waits for, at most.
+  const answerSeconds = constantIn("services/common/database/database.ts", "READINESS_TIMEOUT_MS") / 1000;
 
   return servicesOf(documents).flatMap((service) => {
     const container = containerOf(service);

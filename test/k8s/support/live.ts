@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { freePort } from "../../../scripts/development/processes.ts";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
 import { AUDIENCE, startIssuer } from "../../support/issuer.ts";
-import { freePort, type Replica, startReplica, untilReady } from "../../support/system.ts";
+import { type Replica, startReplica, untilReady } from "../../support/system.ts";
 import { serviceNames } from "./code.ts";
 import { containerOf, type Document, servicesOf, type Workload } from "./documents.ts";
 import { settingsOf } from "./settings.ts";
