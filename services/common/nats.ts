@@ -75,6 +75,10 @@ function lose(broker: ServiceBroker, transit: Transit, reason: string): void {
     transit.pendingRequests.delete(id);
     request.reject(rejectionOf(request));
   }
+  // The server may hold on to others' connections that are gone as well, and swallow for them what is sent when it is
+  // back: each is called again once it has made itself known.
+  const { nodes } = registryOf(broker);
+  for (const { id, local } of nodes.toArray()) if (!local) nodes.disconnected(id, true);
 }
 
 function rejectionOf({ action, nodeID }: PendingRequest): Error {

@@ -81,7 +81,7 @@ describe("a NATS server that is", () => {
       expect(sent.filter(({ tookMs }) => tookMs > 2_000 + ROOM_MS)).toEqual([]);
       expect(sent.filter((each) => failed(each) && each.sentAt > returnedAt + 2_000 + ROOM_MS)).toEqual([]);
     },
-    40_000,
+    60_000,
   );
 });
 

@@ -1,6 +1,6 @@
 import { Discoverers, type Endpoint, type Middleware, Strategies } from "moleculer";
 import { nodesLost } from "./metrics.ts";
-import { type Registry, transitOf } from "./parts.ts";
+import type { Registry } from "./parts.ts";
 import type { Pulse } from "./pulse.ts";
 
 const HEARTBEAT_INTERVAL_MS = 400;
@@ -52,14 +52,12 @@ export class Discovery extends Discoverers.Local {
 
   override checkRemoteNodes(): void {
     const { nodes } = this.registry as unknown as Registry;
-    // Without a connection nobody can be heard, and nobody is called.
-    const isDeaf = !transitOf(this.broker)?.tx.connected;
     const present = nodes.toArray().filter(({ local, available }) => !local && available);
     const ids = new Set(present.map(({ id }) => id));
     for (const id of this.#silence.keys()) if (!ids.has(id)) this.#silence.delete(id);
     for (const id of this.doubted) if (!ids.has(id)) this.doubted.delete(id);
     for (const id of ids) {
-      const looks = isDeaf ? 0 : (this.#silence.get(id) ?? 0) + 1;
+      const looks = (this.#silence.get(id) ?? 0) + 1;
       this.#silence.set(id, looks);
       if (looks > LOOKS_TO_DOUBT) this.doubted.add(id);
       else this.doubted.delete(id);
