@@ -17,11 +17,13 @@ import { openIssuers } from "./issuer-keys.ts";
 import { collectKeyMetrics, keyMetrics } from "./key-metrics.ts";
 import { logoutTokenVerifier } from "./logout-token.ts";
 import { migrations } from "./migrations/index.ts";
+import { countRequests, forgetRequestCounts } from "./request-counts.ts";
 import { listRevocations } from "./revocations.ts";
 import { signOut } from "./sign-out.ts";
 
 /** How often rows that have expired are deleted. */
 const FORGET_INTERVAL_MS = 600_000;
+const FORGET_COUNTS_INTERVAL_MS = 60_000;
 
 /** Turns access tokens into principals, and keeps what that takes: keys, revocations, tokens, the audit trail. */
 const service: ServiceModule = (environment) => {
@@ -44,9 +46,13 @@ const service: ServiceModule = (environment) => {
       maxTokenLifetimeSeconds,
       log,
     });
-    const forgetting = setInterval(() => {
-      forgetExpired(pool).catch((error) => log.warn({ err: error }, "Expired rows could not be deleted."));
-    }, FORGET_INTERVAL_MS).unref();
+    const forgetting = [
+      setInterval(() => forget(forgetExpired), FORGET_INTERVAL_MS).unref(),
+      setInterval(() => forget(forgetRequestCounts), FORGET_COUNTS_INTERVAL_MS).unref(),
+    ];
+    function forget(expired: (pool: typeof database.pool) => Promise<void>): void {
+      expired(pool).catch((error) => log.warn({ err: error }, "Expired rows could not be deleted."));
+    }
 
     const schema = implement({
       contract: auth,
@@ -57,6 +63,8 @@ const service: ServiceModule = (environment) => {
         authenticate: ({ params: { token, address }, call, requestId }) =>
           authenticate(token, { call, requestId, address }),
         revocations: ({ params: { after } }) => listRevocations(pool, after),
+        countRequests: ({ params: { counts, window_seconds } }) =>
+          countRequests(pool, counts, window_seconds),
         ...signOutHandlers(database, signOuts),
         ...tokenHandlers(database, signOuts),
         ...trailHandlers(database),
@@ -76,7 +84,7 @@ const service: ServiceModule = (environment) => {
       metrics: { metrics: [...keyMetrics, ...events.metrics.metrics], collect: collectKeyMetrics },
       unreadiness: database.unreadiness,
       async close() {
-        clearInterval(forgetting);
+        for (const interval of forgetting) clearInterval(interval);
         await open.close();
         await database.close();
       },

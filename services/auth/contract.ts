@@ -7,7 +7,8 @@ import { Name, PageParams, pageOf, Time, Uuid } from "../common/values.ts";
  * Terms. *Access token*: what a caller proves itself with (RFC 6750): a JWT of a trusted issuer, or a personal access
  * token. *Issuer*: an OpenID provider whose tokens are accepted. *Principal*: who makes a request, as the services see
  * it. *Personal access token*: made by a user for a script, with scopes and an end. *Session*: a sign-in at an issuer
- * (`sid`). *Revocation*: a session, token or identity that is refused from now on. *Act*: something that a user or
+ * (`sid`). *Caller*: whose requests a rate limit counts together: a user, or the network that a request without a valid
+ * token came from. *Revocation*: a session, token or identity that is refused from now on. *Act*: something that a user or
  * administrator did and that the audit trail keeps.
  */
 
@@ -74,6 +75,22 @@ export const MAX_REVOCATIONS = 2_000;
 /** That a session, a token, or all of an identity until now is refused from now on; the key is the aggregate's. */
 const Revoked = Revocation.pick({ kind: true, key: true });
 
+/** Rate limits are per hour at most. */
+export const MAX_RATE_WINDOW_SECONDS = 3_600;
+
+/** So many callers are counted by one call, at most. */
+export const MAX_CALLERS_COUNTED = 1_000;
+
+/** The requests of one caller that all gateways have let through, in this window and the one before. */
+export const RequestCount = z.strictObject({
+  present: z.int().min(0),
+  previous: z.int().min(0),
+  elapsed_seconds: z.number().min(0).meta({ description: "How long ago this window began." }),
+});
+export type RequestCount = z.infer<typeof RequestCount>;
+
+const Caller = z.string().regex(/^(user|address):[\w.:-]{0,64}$/);
+
 export const auth = contract(
   "auth",
   {
@@ -93,6 +110,18 @@ export const auth = contract(
       repeatable: true,
       params: z.strictObject({ after: RevocationPosition.optional() }),
       result: z.array(Revocation).max(MAX_REVOCATIONS),
+    },
+    /** Adds what one gateway has let through to what all have; their rate limits are shared by it. */
+    countRequests: {
+      summary: "Count callers' requests, and tell how many there are in all.",
+      scope: "internal",
+      params: z.strictObject({
+        counts: z
+          .record(Caller, z.int().min(1).max(1_000_000))
+          .refine((counts) => Object.keys(counts).length <= MAX_CALLERS_COUNTED),
+        window_seconds: z.int().min(1).max(MAX_RATE_WINDOW_SECONDS),
+      }),
+      result: z.record(Caller, RequestCount),
     },
     /** OpenID Connect Back-Channel Logout 1.0: an issuer tells that a session, or all of a user's, has ended. */
     backchannelLogout: {

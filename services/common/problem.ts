@@ -72,6 +72,8 @@ export const problemKinds = {
   ACCOUNT_MEMBER_UNCHANGEABLE: { status: 422, title: "This member of an account cannot be changed." },
   NO_ACTIVE_CHAIN: { status: 422, title: "None of the chains is active." },
   HOLDING_AMOUNTS_DISAGREE: { status: 422, title: "The amounts of a holding contradict each other." },
+  /** Retry-After comes with the caller's own standing. */
+  RATE_LIMITED: { status: 429, title: "Too many requests in too short a time." },
   HEADERS_TOO_LARGE: { status: 431, title: "The request headers are too large." },
   INTERNAL_ERROR: { status: 500, title: "Something went wrong on our side." },
   POOL_EXHAUSTED: { status: 503, title: "All database connections are busy.", retryAfterSeconds: 1 },

@@ -1,3 +1,5 @@
+import { z } from "zod";
+import { MAX_RATE_WINDOW_SECONDS } from "../auth/contract.ts";
 import {
   type Environment,
   port,
@@ -8,6 +10,15 @@ import {
   variable,
   wholeNumber,
 } from "../common/config.ts";
+import { isNetwork } from "./client-address.ts";
+
+const MAX_LIMIT = 100_000_000;
+const NETWORKS = "must be a comma separated list of addresses and networks, like 10.0.0.0/8, fd00::/8";
+const networks = z
+  .string(NETWORKS)
+  .transform((text) => text.split(",").map((entry) => entry.trim()))
+  .refine((entries) => entries.length <= 100 && entries.every(isNetwork), NETWORKS)
+  .default([]);
 
 export const gatewayVariables = {
   port: variable("SERVER_PORT", port(3000), "Port of the HTTP API."),
@@ -27,6 +38,26 @@ export const gatewayVariables = {
     wholeNumber(60, 3600),
     "A verified token is taken for so long without asking again, never past its own end.",
   ),
+  userLimit: variable(
+    "RATE_LIMIT_REQUESTS",
+    wholeNumber(6_000, MAX_LIMIT),
+    "Requests that a user may make in any `RATE_LIMIT_WINDOW_SECS`, over all gateways; 0 for no limit.",
+  ),
+  addressLimit: variable(
+    "RATE_LIMIT_ADDRESS_REQUESTS",
+    wholeNumber(6_000, MAX_LIMIT),
+    "The same for requests without a valid token, of one IPv4 address or IPv6 /64 network; 0 for no limit.",
+  ),
+  windowSeconds: variable(
+    "RATE_LIMIT_WINDOW_SECS",
+    positiveInteger(60, MAX_RATE_WINDOW_SECONDS),
+    "The window of the rate limits. It slides.",
+  ),
+  trustedProxies: variable(
+    "TRUSTED_PROXIES",
+    networks,
+    "Addresses and networks of the proxies in front of the gateway, comma separated. Only what they add to `X-Forwarded-For` is believed.",
+  ),
 } as const;
 
 export interface GatewayConfig {
@@ -35,6 +66,10 @@ export interface GatewayConfig {
   readonly publicUrl: string | undefined;
   readonly requestTimeoutMs: number;
   readonly principalCacheSeconds: number;
+  readonly userLimit: number;
+  readonly addressLimit: number;
+  readonly windowSeconds: number;
+  readonly trustedProxies: readonly string[];
 }
 
 /** @throws {ConfigurationError} naming each wrong variable. */

@@ -7,6 +7,8 @@ import { problemOf } from "../common/problem.ts";
 import type { Log, ServiceModule } from "../common/service.ts";
 import { abandonment } from "./abandonment.ts";
 import { authenticator } from "./authenticate.ts";
+import { type CallerLimits, callerLimits } from "./caller-limits.ts";
+import { clientAddresses } from "./client-address.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
 import { contracts } from "./contracts.ts";
 import { Draining } from "./draining.ts";
@@ -14,6 +16,7 @@ import { type HandlerDependencies, routeHandler } from "./handle.ts";
 import { type IncomingRequest, prepare } from "./incoming.ts";
 import { sendProblem } from "./problem-response.ts";
 import { type Page, publicPages, servePage } from "./public-pages.ts";
+import { rateLimitMetrics } from "./rate-limit-metrics.ts";
 import { RevocationList } from "./revocation-list.ts";
 import { type Route, routesOfContracts } from "./routes.ts";
 import { close, createHttpServer, listen } from "./server.ts";
@@ -46,6 +49,7 @@ const service: ServiceModule = (environment) => {
     const draining = new Draining();
     let server: Server | undefined;
     let revocations: RevocationList | undefined;
+    let limits: CallerLimits | undefined;
 
     const schema = {
       name: "gateway",
@@ -54,7 +58,8 @@ const service: ServiceModule = (environment) => {
       created(this: Gateway) {
         server = createHttpServer((request, response) => void this.httpHandler(request, response));
         revocations = revocationsOf(this.broker, log);
-        const dependencies = dependenciesOf(this.broker, config, revocations, log);
+        limits = callerLimits(this.broker, config, log);
+        const dependencies = dependenciesOf(this.broker, config, { revocations, limits }, log);
         this.addRoute({ ...webRoute, aliases: aliasesOf(routes, pages, dependencies) });
         // moleculer-web writes each request's alias into a debug line, whether or not it is logged.
         for (const alias of this.aliases) {
@@ -68,6 +73,7 @@ const service: ServiceModule = (environment) => {
       },
       async stopped() {
         revocations?.stop();
+        limits?.stop();
         await close(server as Server);
       },
       methods: {
@@ -85,6 +91,7 @@ const service: ServiceModule = (environment) => {
     return {
       schema: schema as unknown as ServiceSchema,
       uses: contracts.map(({ name }) => name),
+      metrics: { metrics: rateLimitMetrics, collect: () => undefined },
       async drain() {
         await draining.begin();
         server?.closeIdleConnections();
@@ -131,7 +138,7 @@ const webRoute = {
 function dependenciesOf(
   broker: ServiceBroker,
   config: GatewayConfig,
-  revocations: RevocationList,
+  { revocations, limits }: { readonly revocations: RevocationList; readonly limits: CallerLimits },
   log: Log,
 ): HandlerDependencies {
   const call: HandlerDependencies["call"] = (action, params, options) => {
@@ -151,6 +158,8 @@ function dependenciesOf(
   });
   return {
     authenticate,
+    addressOf: clientAddresses(config.trustedProxies),
+    limits,
     call,
     abandonment: abandonment(broker),
     requestTimeoutMs: config.requestTimeoutMs,

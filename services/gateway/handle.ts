@@ -5,10 +5,13 @@ import type { Ticket } from "../common/deadline-wire.ts";
 import type { IdempotencyKey } from "../common/idempotency/key.ts";
 import { requestRecorder } from "../common/metrics.ts";
 import type { Principal } from "../common/principal.ts";
-import { problemKinds, problemOf } from "../common/problem.ts";
+import { isProblem, problemKinds, problemOf } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
 import type { Abandonment } from "./abandonment.ts";
+import type { AskingRequest } from "./authenticate.ts";
+import type { CallerLimits } from "./caller-limits.ts";
+import type { AddressOf } from "./client-address.ts";
 import { knownTagsOf } from "./conditional.ts";
 import { idempotencyOf } from "./idempotency-key.ts";
 import { sendProblem } from "./problem-response.ts";
@@ -37,8 +40,10 @@ export type CallAction = (action: string, params: object, options: CallOptions) 
 export interface HandlerDependencies {
   readonly authenticate: (
     header: string | undefined,
-    request: { readonly requestId: string; readonly address: string | undefined },
+    request: AskingRequest,
   ) => Principal | Promise<Principal>;
+  readonly addressOf: AddressOf;
+  readonly limits: Pick<CallerLimits, "countUser" | "countAddress">;
   readonly call: CallAction;
   readonly abandonment: Abandonment;
   readonly requestTimeoutMs: number;
@@ -56,7 +61,8 @@ export type RouteHandler = (
  * not right), one call of the owning service, the reply.
  */
 export function routeHandler(route: Route, dependencies: HandlerDependencies): RouteHandler {
-  const { abandonment, authenticate, call, requestTimeoutMs, log } = dependencies;
+  const { abandonment, addressOf, call, limits, requestTimeoutMs, log } = dependencies;
+  const identify = callerOf(dependencies);
   const { action, entry, isConditional, method, path, pattern } = route;
   const recorder = requestRecorder(method, path);
   const isPublic = entry.scope === "public";
@@ -73,9 +79,9 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
     });
     try {
       const address = addressOf(request);
-      const { authorization } = request.headers;
-      const principal = isPublic ? undefined : await authenticate(authorization, { requestId, address });
+      const principal = isPublic ? undefined : await identify(request, response, { requestId, address });
       if (principal) checkScope(principal, entry);
+      else await limits.countAddress(address, response);
       const params = await parametersOf(route, request, response, received);
       parseMembers(entry.params, params);
       const known = isConditional ? knownTagsOf(request.headers["if-none-match"]) : undefined;
@@ -110,7 +116,23 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
   };
 }
 
-/** The client's address; an IPv4 address that came over an IPv6 socket is written as such. */
-function addressOf({ socket }: IncomingMessage): string | undefined {
-  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
+/** Who asks; counted as theirs, or, where a token is not valid, as their network's. */
+function callerOf({ authenticate, limits }: HandlerDependencies) {
+  return async (
+    { headers: { authorization } }: IncomingMessage,
+    response: ServerResponse,
+    asking: AskingRequest,
+  ): Promise<Principal> => {
+    let principal: Principal;
+    try {
+      principal = await authenticate(authorization, asking);
+    } catch (error) {
+      if (isProblem(error, "UNAUTHENTICATED")) await limits.countAddress(asking.address, response);
+      throw error;
+    }
+    const counted = limits.countUser(principal.userId, response);
+    // Nearly always it is counted at once.
+    if (counted) await counted;
+    return principal;
+  };
 }

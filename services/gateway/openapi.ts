@@ -13,6 +13,7 @@ const COMMON_PROBLEMS: readonly ProblemCode[] = [
   "MALFORMED_REQUEST",
   "UNAUTHENTICATED",
   "FORBIDDEN",
+  "RATE_LIMITED",
   "SERVICE_UNAVAILABLE",
   "POOL_EXHAUSTED",
   "DATABASE_UNAVAILABLE",
@@ -129,6 +130,21 @@ const idempotencyKeyHeader = {
   },
 };
 
+const rateLimitHeaders = {
+  "RateLimit-Policy": {
+    description: "The caller's limit: q requests in any w seconds. Every reply has it.",
+    schema: { type: "string", examples: ['"user";q=6000;w=60'] },
+  },
+  RateLimit: {
+    description: "r requests are left; this window ends in t seconds. Every reply has it.",
+    schema: { type: "string", examples: ['"user";r=0;t=12'] },
+  },
+  "Retry-After": {
+    description: "Seconds until the next request is let through.",
+    schema: { type: "integer" },
+  },
+};
+
 function notModified(route: Route): object {
   return { description: "The client has this reply already.", headers: { ETag: tagHeader(route) } };
 }
@@ -185,6 +201,7 @@ function problemsOf({ entry, method, source, pattern }: Route): Record<string, o
       String(status),
       {
         description: members.map((code) => problemKinds[code].title).join(" "),
+        ...(status === problemKinds.RATE_LIMITED.status && { headers: rateLimitHeaders }),
         content: {
           "application/problem+json": {
             schema: { $ref: "#/components/schemas/Problem" },

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { problem } from "../common/problem.ts";
+import { networkOf } from "./client-address.ts";
 
 /** How many questions may fail: so many per second for long, and so many at once after a quiet time. */
 interface Rate {
@@ -109,15 +110,4 @@ class Bucket {
     this.#level = Math.min(this.#level + ((now - this.#filledAtMs) / 1000) * perSecond, burst);
     this.#filledAtMs = now;
   }
-}
-
-/** What one client has at its disposal: an IPv4 address, or a network of 64 bits of IPv6 (RFC 6177). */
-function networkOf(address = ""): string {
-  if (!address.includes(":")) return address;
-  const [prefix = ""] = address.split("::");
-  return prefix
-    .split(":")
-    .slice(0, 4)
-    .join(":")
-    .replace(/(?:^|:)0(?::0)*$/, "");
 }

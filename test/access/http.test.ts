@@ -73,7 +73,9 @@ async function ask({ row, route }: Cell, token: string | undefined, target: Targ
   const request = requestsOf(contracts, row.action, row.params(target))[route];
   if (!request) throw new Error(`${row.title} has no route ${route}`);
   const reply = await send(system, token, request, row.action === "auth.backchannelLogout");
-  const headers = [...reply.headers].filter(([name]) => name !== "date" && name !== "x-request-id");
+  const headers = [...reply.headers].filter(
+    ([name]) => !["date", "x-request-id", "ratelimit"].includes(name),
+  );
   return { status: reply.status, headers, text: await reply.text() };
 }
 

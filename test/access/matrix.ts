@@ -215,6 +215,7 @@ export const rows: readonly Row[] = [
 
   internal("auth.authenticate",       ({ accessToken: token }) => ({ token }), "404/401"),
   internal("auth.revocations",        nothing),
+  internal("auth.countRequests",      () => ({ counts: { "user:matrix": 1 }, window_seconds: 60 })),
   internal("auth.record",             ({ userId: user_id, subject }) => ({ user_id, subject, act: "matrix.tested" })),
   internal("auth.exportTokens",       user),
   internal("auth.exportAudit",        user),

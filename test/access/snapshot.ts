@@ -15,7 +15,7 @@ export async function snapshot(
   const tables = await query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
      where table_schema in ('auth', 'users', 'portfolios', 'accounts', 'market') and table_type = 'BASE TABLE'
-       and table_name not in ('key_sets', 'outbox', 'inbox')
+       and table_name not in ('key_sets', 'outbox', 'inbox', 'request_counts')
      order by 1`,
   );
   const statements = tables.map(

@@ -70,6 +70,9 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     SCHEDULED_SYNC_ENABLED: "false",
     EOD_SNAPSHOT_ENABLED: "false",
     HOURLY_SNAPSHOT_ENABLED: "false",
+    // Tests make more requests than people do.
+    RATE_LIMIT_REQUESTS: "1000000",
+    RATE_LIMIT_ADDRESS_REQUESTS: "1000000",
     CREDENTIALS_KEYS: `test:${randomBytes(32).toString("base64")}`,
     ...environment,
   };
