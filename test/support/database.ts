@@ -10,8 +10,8 @@ export interface TestDatabase {
   readonly name: string;
   /** Runs SQL beside the services, as the superuser. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
-  /** Locks a table against everyone else, until the function that it answers is called. */
-  lock(table: string): Promise<() => Promise<void>>;
+  /** Locks a table, against everyone else unless said otherwise, until the function that it answers is called. */
+  lock(table: string, mode?: "access exclusive" | "access share"): Promise<() => Promise<void>>;
   drop(): Promise<void>;
 }
 
@@ -34,10 +34,10 @@ export async function cloneDatabase(): Promise<TestDatabase> {
       const { rows } = await pool.query(sql, [...values]);
       return rows;
     },
-    async lock(table) {
+    async lock(table, mode = "access exclusive") {
       const client = await pool.connect();
       await client.query("begin");
-      await client.query(`lock table ${table} in access exclusive mode`);
+      await client.query(`lock table ${table} in ${mode} mode`);
       return async () => {
         await client.query("commit");
         client.release();

@@ -1,5 +1,6 @@
 import { Logger, runMigrations } from "graphile-worker";
 import pg from "pg";
+import { LOCK_TIMEOUT_MS } from "../database/migration-locks.ts";
 import { jobsSchemaOf } from "./schema-name.ts";
 
 /** Installs graphile-worker's schema for a service, or brings it up to date; each of its steps is a transaction. */
@@ -8,6 +9,7 @@ export async function installJobsSchema(service: string, url: string): Promise<v
     connectionString: url,
     application_name: `${service} migrations`,
     connectionTimeoutMillis: 10_000,
+    lock_timeout: LOCK_TIMEOUT_MS,
     max: 1,
   });
   // A statement on a lost connection fails by itself; these keep the process from ending before it.

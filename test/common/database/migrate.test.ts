@@ -4,8 +4,10 @@ import { Migration } from "@mikro-orm/migrations";
 import { readDatabaseSettings } from "../../../services/common/database/config.ts";
 import { openDatabase } from "../../../services/common/database/database.ts";
 import { type MigrationList, migrate } from "../../../services/common/database/migrate.ts";
+import { untilUnlocked } from "../../../services/common/database/migration-locks.ts";
+import { jobsMigrations } from "../../../services/common/jobs/migrations.ts";
 import { cloneDatabase, type TestDatabase } from "../../support/database.ts";
-import { until } from "./pools.ts";
+import { timed, until } from "./pools.ts";
 
 let database: TestDatabase;
 
@@ -45,6 +47,12 @@ function newService() {
   return { service, migrations, failing };
 }
 
+/** How many statements of its migrations wait for a lock. */
+async function waitersOf(service: string): Promise<number> {
+  const waiting = "select from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'";
+  return (await database.query(waiting, [`${service} migrations`])).length;
+}
+
 describe("migrate", () => {
   it("lets one of several that start at once apply what is missing, and all succeed", async () => {
     const { service, migrations } = newService();
@@ -80,6 +88,57 @@ describe("migrate", () => {
       { it: null },
     ]);
     await expect(migrate({ service, url, migrations, log: silent })).resolves.toEqual(["0002-second"]);
+  });
+
+  it("lets those through who come after it, while others hold locks that it needs, and is done in the end", async () => {
+    const { service, migrations } = newService();
+    const { url } = database;
+    await migrate({ service, url, migrations: migrations.slice(0, 1), log: silent });
+    const release = await database.lock(`${service}.things`, "access share");
+    const lines: string[] = [];
+    const log = { info: (line: string) => lines.push(line) };
+    const migrating = migrate({ service, url, migrations, log });
+    await until(async () => (await waitersOf(service)) > 0);
+    const reading = timed(database.query(`select id from ${service}.things`));
+    // Behind the migration, which waits for two seconds at most; the rest is for a busy machine.
+    expect((await reading).milliseconds).toBeLessThan(4_000);
+    await release();
+    await expect(migrating).resolves.toEqual(["0002-second"]);
+    expect(lines[0]).toMatch("Others hold locks that the migrations need; attempt 1 of 8");
+  });
+
+  it("waits no longer for what a step has to prepare", async () => {
+    const { service } = newService();
+    const { url } = database;
+    await migrate({ service, url, migrations: jobsMigrations, log: silent });
+    const release = await database.lock(`${service}_jobs.migrations`);
+    const lines: string[] = [];
+    const log = { info: (line: string) => lines.push(line) };
+    const migrating = migrate({ service, url, migrations: jobsMigrations, log });
+    await until(() => lines.length > 0);
+    await release();
+    await expect(migrating).resolves.toEqual([]);
+  });
+
+  it("gives up in the end, and says what to do", async () => {
+    const { service, migrations } = newService();
+    await migrate({ service, url: database.url, migrations, log: silent });
+    const release = await database.lock(`${service}.things`);
+    const transaction = () =>
+      database.query(`set lock_timeout = 50; alter table ${service}.things add late text`);
+    await expect(untilUnlocked(service, silent, transaction, 2)).rejects.toThrow(
+      /^others held locks on tables of .* at each of 2 attempts\. Nothing was changed\. End what holds them/,
+    );
+    await release();
+  });
+
+  it("waits longer for others that migrate, who keep nobody waiting", async () => {
+    const { service, migrations } = newService();
+    const holding = database.query(
+      `select pg_advisory_lock(hashtextextended('${service}:migrations', 0)), pg_sleep(3)`,
+    );
+    await expect(migrate({ service, url: database.url, migrations, log: silent })).resolves.toHaveLength(2);
+    await holding;
   });
 
   it("leaves no connection behind", async () => {
