@@ -94,6 +94,8 @@ function logLevels({ logLevel }: ProcessConfig) {
     PORTFOLIOS: logLevel,
     ACCOUNTS: logLevel,
     MARKET: logLevel,
+    // It has nothing to say but each attempt to connect that fails; see `first-connection.ts`.
+    TRANSPORTER: "fatal" as const,
   };
   return logLevel === "info" ? { ...ours, "**": "warn" as const } : logLevel;
 }

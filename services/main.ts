@@ -67,19 +67,19 @@ async function run(names: readonly string[]): Promise<void> {
   const unreadiness = processUnreadiness(broker, opened, state);
   stopInOrder({ broker, opened, state, config: config.process, log });
 
-  for (const [index, open] of config.steps.entries()) {
-    opened.push(await open(broker.getLogger(names[index] as string), unreadiness, hearersOf(contracts)));
-  }
   broker.createService(
     monitoringService({
       host: config.process.metricsHost,
       port: config.process.metricsPort,
       services: names,
       unreadiness,
-      metrics: opened.flatMap(({ metrics }) => metrics ?? []),
+      metrics: () => opened.flatMap(({ metrics }) => metrics ?? []),
       failed: (error) => die(`METRICS_PORT ${config.process.metricsPort} cannot be opened: ${error.message}`),
     }),
   );
+  for (const [index, open] of config.steps.entries()) {
+    opened.push(await open(broker.getLogger(names[index] as string), unreadiness, hearersOf(contracts)));
+  }
   for (const { schema } of opened) broker.createService(schema);
   await broker.start();
   state.started = true;

@@ -16,8 +16,8 @@ export interface MonitoringOptions {
   /** The names of the services that this process runs. */
   readonly services: readonly string[];
   readonly unreadiness: Unreadiness;
-  /** The services' own metrics. */
-  readonly metrics?: readonly NonNullable<OpenService["metrics"]>[];
+  /** The services' own metrics; asked for when the broker starts, because the services are opened until then. */
+  readonly metrics?: () => readonly NonNullable<OpenService["metrics"]>[];
   /** The port could not be opened. */
   readonly failed: (error: Error) => void;
 }
@@ -34,7 +34,10 @@ interface Prometheus {
   };
 }
 
-/** The process's own page on its own port: /metrics for Prometheus, /health and /ready for whoever runs it. */
+/**
+ * The process's own page on its own port: /metrics for Prometheus, /health and /ready for whoever runs it. Those two
+ * answer from the moment at which the service is created: a process that waits for its database or its broker is alive.
+ */
 export function monitoringService(options: MonitoringOptions): ServiceSchema {
   const schema = {
     name: "monitoring",
@@ -52,11 +55,13 @@ export function monitoringService(options: MonitoringOptions): ServiceSchema {
     created(this: Prometheus) {
       const { server } = this;
       server.server = createServer().on("error", options.failed);
-      const listen = server.listen.bind(server);
-      server.listen = (port) => listen(port, options.host);
+      answerProbes(server, options);
+      const listening = server.listen(options.port, options.host);
+      // The mixin's own, once the broker has started.
+      server.listen = () => listening;
     },
     started(this: Prometheus) {
-      const { metrics = [] } = options;
+      const metrics = options.metrics?.() ?? [];
       const own = [
         ...requestMetrics,
         ...databaseMetrics,
@@ -70,17 +75,18 @@ export function monitoringService(options: MonitoringOptions): ServiceSchema {
         for (const { collect } of metrics) collect();
         send(response, 200, this.client.contentType, this.register.metrics());
       });
-      this.server.get("/health", (_, response) =>
-        sendJson(response, 200, { status: "ok", services: options.services }),
-      );
-      this.server.get("/ready", async (_, response) => {
-        const reason = await options.unreadiness().catch((error: Error) => error.message);
-        if (reason === undefined) sendJson(response, 200, { status: "ready", services: options.services });
-        else sendJson(response, 503, { status: "not ready", services: options.services, reason });
-      });
     },
   };
   return schema as unknown as ServiceSchema;
+}
+
+function answerProbes(server: Prometheus["server"], { services, unreadiness }: MonitoringOptions): void {
+  server.get("/health", (_, response) => sendJson(response, 200, { status: "ok", services }));
+  server.get("/ready", async (_, response) => {
+    const reason = await unreadiness().catch((error: Error) => error.message);
+    if (reason === undefined) sendJson(response, 200, { status: "ready", services });
+    else sendJson(response, 503, { status: "not ready", services, reason });
+  });
 }
 
 function sendJson(response: ServerResponse, status: number, content: object): void {

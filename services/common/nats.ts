@@ -1,5 +1,6 @@
 import { Errors, type Middleware, type ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
+import { connectPatiently } from "./liveness/first-connection.ts";
 import { probe } from "./liveness/nats-probe.ts";
 import { type PendingRequest, registryOf, type Transit, transitOf } from "./liveness/parts.ts";
 
@@ -14,6 +15,7 @@ export const natsState: Middleware = {
     const transit = transitOf(broker);
     if (!transit) return;
     endForgotten(transit);
+    connectPatiently(broker, transit.tx);
     let watched: NatsConnection | undefined;
     broker.localBus.on("$transporter.connected", () => {
       const { client } = transit.tx;

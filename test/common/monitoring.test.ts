@@ -59,6 +59,22 @@ describe("/health and /ready", () => {
     await expect(answerOf(`${url}/health`)).resolves.toMatchObject([200, {}]);
   });
 
+  it("answer before the broker has started", async () => {
+    const port = await freePort();
+    const broker = new ServiceBroker({ logger: false, skipProcessEventRegistration: true });
+    started.push(broker);
+    const failed = (error: Error) => {
+      throw error;
+    };
+    const unreadiness = async () => "starting";
+    broker.createService(
+      monitoringService({ host: "127.0.0.1", port, services: ["users"], unreadiness, failed }),
+    );
+    const url = `http://127.0.0.1:${port}`;
+    await expect(answerOf(`${url}/health`)).resolves.toMatchObject([200, { status: "ok" }]);
+    await expect(answerOf(`${url}/ready`)).resolves.toMatchObject([503, { reason: "starting" }]);
+  });
+
   it("answer also when finding out fails", async () => {
     const url = await startMonitoring({ unreadiness: () => Promise.reject(new Error("out of order")) });
     await expect(answerOf(`${url}/ready`)).resolves.toMatchObject([503, { reason: "out of order" }]);

@@ -23,6 +23,7 @@ export interface Transporter {
   connected: boolean;
   /** `MOL-<namespace>` */
   readonly prefix: string;
+  connect: () => Promise<void>;
   subscribe: (command: string, nodeID?: string) => Promise<void>;
   receive(command: string, data: Buffer): unknown;
 }
