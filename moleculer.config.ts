@@ -4,6 +4,7 @@ import pretty from "pino-pretty";
 import type { ProcessConfig } from "./services/common/broker-config.ts";
 import { attempts } from "./services/common/liveness/attempts.ts";
 import { Discovery, inTurn, listening } from "./services/common/liveness/discovery.ts";
+import { overdue } from "./services/common/liveness/overdue.ts";
 import { Pulse } from "./services/common/liveness/pulse.ts";
 import { refusingStale } from "./services/common/liveness/stale.ts";
 import { undelivered } from "./services/common/liveness/undelivered.ts";
@@ -46,6 +47,7 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
       undelivered,
       listening(discovery),
       refusingStale(pulse),
+      overdue(),
       attempts(),
     ],
   };

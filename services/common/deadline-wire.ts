@@ -21,12 +21,13 @@ const MAX_ID_LENGTH = 200;
  * The work that a call is.
  * @param remainingMs by the caller's account, when it arrived.
  * @param ticket as it came with the call; whatever is no ticket counts as none.
+ * @param outlivesStall see `WorkLimits`.
  */
-export function workOf(remainingMs: number, ticket: unknown): Work {
+export function workOf(remainingMs: number, ticket: unknown, outlivesStall = false): Work {
   const now = performance.now();
-  if (!isTicket(ticket)) return new Work({ until: now + remainingMs });
+  if (!isTicket(ticket)) return new Work({ until: now + remainingMs, outlivesStall });
   const lateness = Date.now() - ticket.until - CLOCK_LEEWAY_MS;
-  return new Work({ until: now + Math.min(remainingMs, -lateness), requestId: ticket.id });
+  return new Work({ until: now + Math.min(remainingMs, -lateness), requestId: ticket.id, outlivesStall });
 }
 
 /** Each service hears of requests that were abandoned. */

@@ -4,11 +4,19 @@ import { problem } from "./problem.ts";
 /** How often it is looked whether some work's time is up. */
 const LOOK_INTERVAL_MS = 25;
 
+/**
+ * Who did not get to look for so long stood still: was frozen, say. Callers take a process for dead that is silent for two
+ * seconds, and answer their own: what it would still write then, nobody knows of.
+ */
+const STALL_MS = 1_500;
+
 export interface WorkLimits {
   /** When its time is up, as `performance.now()` counts. */
   readonly until?: number;
   /** Of the request that it is part of; that one can be abandoned. */
   readonly requestId?: string | undefined;
+  /** Done late, it does no harm: it reads, or may be done twice. */
+  readonly outlivesStall?: boolean;
 }
 
 /** Something that is done for some work, and is to stop with it. */
@@ -23,22 +31,25 @@ export interface Follower {
 export class Work {
   readonly until: number;
   readonly requestId: string | undefined;
+  readonly outlivesStall: boolean;
   #fault: Error | undefined;
   #isOver = false;
   #followers: Follower[] | undefined;
   #controller: AbortController | undefined;
 
-  constructor({ until = Number.POSITIVE_INFINITY, requestId }: WorkLimits = {}) {
+  constructor({ until = Number.POSITIVE_INFINITY, requestId, outlivesStall = false }: WorkLimits = {}) {
     this.until = until;
     this.requestId = requestId;
+    this.outlivesStall = outlivesStall;
   }
 
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Why it was given up; undefined while it was not. */
+  /** Why it was given up; undefined while it was not. Asked before each step of it. */
   get fault(): Error | undefined {
+    noteStall();
     return this.#fault;
   }
 
@@ -95,6 +106,7 @@ export class Work {
 const present = new AsyncLocalStorage<Work | undefined>();
 const underWay = new Set<Work>();
 let looking: NodeJS.Timeout | undefined;
+let lookedAt = 0;
 
 /** The work that the caller is part of; undefined outside of any, and in what an ended one has left behind. */
 export function presentWork(): Work | undefined {
@@ -109,8 +121,11 @@ export function asPartOf<Result>(work: Work | undefined, run: () => Result): Res
 
 /** From now on it is given up when its time is up, and until it is ended. */
 export function begin(work: Work): void {
+  noteStall();
   underWay.add(work);
-  looking ??= setInterval(look, LOOK_INTERVAL_MS).unref();
+  if (looking) return;
+  lookedAt = performance.now();
+  looking = setInterval(look, LOOK_INTERVAL_MS).unref();
 }
 
 export function end(work: Work): void {
@@ -137,6 +152,20 @@ function look(): void {
     looking = undefined;
     return;
   }
+  noteStall();
   const now = performance.now();
+  lookedAt = now;
   for (const work of underWay) if (work.until <= now) work.giveUp(problem("DEADLINE_EXCEEDED"));
+}
+
+/**
+ * Gives up all that writes if the process stood still until now. After that, what waits in sockets may come before any
+ * timer, and the next statement of a transaction with it.
+ */
+function noteStall(): void {
+  if (!looking) return;
+  const now = performance.now();
+  if (now - lookedAt < STALL_MS) return;
+  lookedAt = now;
+  for (const work of underWay) if (!work.outlivesStall) work.giveUp(problem("SERVICE_UNAVAILABLE"));
 }

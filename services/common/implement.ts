@@ -102,9 +102,10 @@ function guarded(
   { problemBehind, idempotency }: Foundation,
 ) {
   const timer = actionTimer(name);
+  const outlivesStall = isRepeatable(entry);
   return async (wire: Wire): Promise<unknown> => {
     const startedAt = performance.now();
-    const work = workOf(remainingMsOf(wire), wire.meta.ticket);
+    const work = workOf(remainingMsOf(wire), wire.meta.ticket, outlivesStall);
     begin(work);
     try {
       // Its caller has given up already: what it waits for is not done.

@@ -11,6 +11,11 @@ export const requestsRefused = new Counter({
   help: "Requests that were not executed because they may have waited while this process stood still.",
   registers: [],
 });
+export const requestsLost = new Counter({
+  name: "broker_requests_lost_total",
+  help: "Requests that the process they were sent to knows nothing of: they, or their replies, were lost on their way.",
+  registers: [],
+});
 export const callsRepeated = new Counter({
   name: "broker_calls_repeated_total",
   help: "Calls that were tried once more, on another replica where there was one.",
@@ -32,6 +37,7 @@ export const breakersOpen = new Gauge({
 export const livenessMetrics = [
   nodesLost,
   requestsRefused,
+  requestsLost,
   callsRepeated,
   repeatsDenied,
   breakersOpen,

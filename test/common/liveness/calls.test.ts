@@ -4,6 +4,7 @@ import { Errors, type ServiceBroker, type ServiceSchema } from "moleculer";
 import type { NatsConnection, Subscription } from "nats";
 import { Registry } from "prom-client";
 import { requestsRefused } from "../../../services/common/liveness/metrics.ts";
+import { partsOf, type Transporter } from "../../../services/common/liveness/parts.ts";
 import { problemOf } from "../../../services/common/problem.ts";
 import { takeNoMoreRequests } from "../../../services/common/transport.ts";
 import { type Nodes, natsNodes } from "../nodes.ts";
@@ -75,6 +76,22 @@ async function die(broker: ServiceBroker): Promise<void> {
   await client.flush();
 }
 
+/** As the server sees a connection that has gone silent: it goes on sending there, and nothing arrives. */
+async function swallowRequests(broker: ServiceBroker): Promise<() => Promise<void>> {
+  const { tx } = broker.transit as unknown as { tx: Transporter };
+  const client = clientOf(broker);
+  const subject = `${tx.prefix}.REQ.${broker.nodeID}`;
+  for (const subscription of partsOf(client).protocol.subscriptions.all())
+    if (subscription.getSubject() === subject) subscription.unsubscribe();
+  const ghost = client.subscribe(subject, { callback: () => undefined });
+  await client.flush();
+  return async () => {
+    ghost.unsubscribe();
+    await tx.subscribe("REQ", broker.nodeID);
+    await client.flush();
+  };
+}
+
 function actsOf(...acts: string[]): number {
   return [...done.values()].flat().filter((act) => acts.includes(act)).length;
 }
@@ -116,6 +133,28 @@ describe("a call of a replica that is dead", () => {
     await expect(reading).resolves.toBe("two");
     await expect(writing).resolves.toBe("SERVICE_UNAVAILABLE");
     expect(actsOf("hangWrite")).toBe(1);
+  });
+});
+
+describe("a call that is lost on its way to a replica that is there", () => {
+  it("is repeated if it reads, and fails if it writes, within seconds; what the replica works on goes on", async () => {
+    const { caller, replicas } = await start();
+    const there = { nodeID: replicas[0].nodeID };
+    const working = caller.call("acting.takeLong", { ms: 3_500 }, there);
+    while (actsOf("takeLong") < 1) await delay(5);
+    const goOn = await swallowRequests(replicas[0]);
+    const startedAt = performance.now();
+    const reading = caller.call("acting.read", {}, there);
+    const writing = codeOf(caller.call("acting.write", {}, there));
+    await delay(50);
+    await goOn();
+    await expect(reading).resolves.toBe("two");
+    await expect(writing).resolves.toBe("SERVICE_UNAVAILABLE");
+    // Half a second to a whole one, and room for a busy machine; the time limit of calls is 40 s.
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(actsOf("write")).toBe(0);
+    await expect(working).resolves.toBe("one");
+    await expect(caller.call("acting.write", {}, there)).resolves.toBe("one");
   });
 });
 
