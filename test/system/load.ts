@@ -29,6 +29,9 @@ export interface LoadOptions {
   readonly writesPerSecond: number;
 }
 
+/** Few enough for a machine that runs other tests at the same time. */
+export const READS_PER_SECOND = Number(process.env.TEST_READS_PER_SECOND ?? 200);
+
 const TICK_MS = 10;
 const MAX_SOCKETS = 500;
 /** Below the gateway's own, so that it does not close a connection on which a request is just being sent. */

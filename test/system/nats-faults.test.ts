@@ -63,8 +63,7 @@ describe("a NATS server that is", () => {
       const begunAt = performance.now();
       begin();
       const unreadyAt = await untilStatus("/ready", 503, 2_000 + ROOM_MS);
-      expect(await statusOf("/health")).toBe(200);
-      await delay(begunAt + OUTAGE_MS - performance.now());
+      const healthTimes = await timesOfHealth(begunAt + OUTAGE_MS);
       const endedAt = performance.now();
       await end();
       const returnedAt = performance.now();
@@ -75,15 +74,31 @@ describe("a NATS server that is", () => {
       const meanwhile = sent.filter(({ sentAt }) => sentAt > unreadyAt && sentAt < endedAt);
       expect(meanwhile.length).toBeGreaterThan(50);
       expect(new Set(meanwhile.map(({ status }) => status))).toEqual(new Set([503]));
-      // On a machine that is busy with other tests, some take longer for that alone: most do not.
-      const times = meanwhile.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
-      expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
+      // What a reply takes that asks nobody is the machine's doing: it may be busy with other tests.
+      const times = meanwhile.map(({ tookMs }) => tookMs);
+      expect(median(times) - median(healthTimes)).toBeLessThan(100);
       expect(sent.filter(({ tookMs }) => tookMs > 2_000 + ROOM_MS)).toEqual([]);
       expect(sent.filter((each) => failed(each) && each.sentAt > returnedAt + 2_000 + ROOM_MS)).toEqual([]);
     },
     60_000,
   );
 });
+
+/** How long the gateway takes for what needs nobody else, until then. */
+async function timesOfHealth(end: number): Promise<number[]> {
+  const times: number[] = [];
+  while (performance.now() < end) {
+    const askedAt = performance.now();
+    expect(await statusOf("/health")).toBe(200);
+    times.push(performance.now() - askedAt);
+    await delay(50);
+  }
+  return times;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}
 
 async function statusOf(path: string): Promise<number> {
   return (await fetch(system.url + path)).status;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Replica, type System, startSystem } from "../support/system.ts";
-import { failed, type Load, type Sent, startLoad, told } from "./load.ts";
+import { failed, type Load, READS_PER_SECOND, type Sent, startLoad, told } from "./load.ts";
 
 // Replicas that die or freeze without a word, while requests come in.
 
@@ -23,7 +23,12 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 function load(): Load {
-  return startLoad({ urls: () => [system.url], tokens, readsPerSecond: 300, writesPerSecond: 10 });
+  return startLoad({
+    urls: () => [system.url],
+    tokens,
+    readsPerSecond: READS_PER_SECOND,
+    writesPerSecond: 20,
+  });
 }
 
 /** One that is still running. */
@@ -51,14 +56,14 @@ describe("a replica that is killed", () => {
     "(%s) fails no GET, and no write that is sent more than a second later",
     async (service) => {
       const running = load();
-      await delay(1_500);
+      await delay(1_000);
       const victim = replicaOf(service);
       const killedAt = performance.now();
       victim.process.kill("SIGKILL");
       await once(victim.process, "exit");
       await delay(2_500);
       const sent = await running.stop();
-      expect(countOf(sent, "read")).toBeGreaterThan(600);
+      expect(countOf(sent, "read")).toBeGreaterThan(READS_PER_SECOND * 2);
       expect(
         told(
           sent.filter((each) => failed(each) && each.kind === "read"),
@@ -79,20 +84,56 @@ describe("a replica that is frozen", () => {
     const victim = replicaOf("portfolios");
     const frozenAt = performance.now();
     victim.process.kill("SIGSTOP");
-    await delay(5_000);
+    await delay(4_500);
     const before = await namesOfFailed(running.sent);
     victim.process.kill("SIGCONT");
-    await delay(1_500);
+    await delay(1_000);
     const served = await servedBy(victim);
     await delay(1_000);
     expect(await servedBy(victim)).toBeGreaterThan(served);
     const sent = await running.stop();
     expect(failedLater(sent, frozenAt, 3_000)).toEqual([]);
     expect(victim.output()).toContain("stood still");
-    // What was sent to it and given up was not done afterwards.
+    // What was sent to it and given up was not done afterwards; and there was some.
+    expect(sent.filter((each) => each.kind === "write" && failed(each)).length).toBeGreaterThan(0);
+    expect(await refusedBy(victim)).toBeGreaterThan(0);
     expect(await namesOfFailed(sent)).toEqual(before);
   }, 40_000);
+
+  it("writes nothing that its callers were told had failed: neither what waited in its socket, nor the rest of a transaction", async () => {
+    const subject = `frozen-${randomUUID()}`;
+    expect((await write(subject, { name: "Before" })).status).toBe(201);
+    const release = await system.database.lock("portfolios.portfolios");
+    // One more statement and the commit are to come after the one that waits for the lock.
+    const begun = write(subject, { name: "Begun", is_default: true });
+    while ((await waitingForLock()) === 0) await delay(10);
+    const all = system.replicas.filter(({ service, process: { exitCode, signalCode } }) =>
+      service === "portfolios" ? exitCode === null && signalCode === null : false,
+    );
+    for (const { process } of all) process.kill("SIGSTOP");
+    await release();
+    const waiting = ["First", "Second", "Third"].map((name) => write(subject, { name }));
+    const statuses = (await Promise.all([begun, ...waiting])).map(({ status }) => status);
+    for (const { process } of all) process.kill("SIGCONT");
+    expect(statuses).toEqual([503, 503, 503, 503]);
+    while ((await write(subject, { name: "After" })).status !== 201) await delay(50);
+    await delay(500);
+    const reply = await system.request(subject, "GET", "/v1/portfolios");
+    const names = ((await reply.json()) as { name: string }[]).map(({ name }) => name);
+    expect(names.sort()).toEqual(["After", "Before"]);
+  }, 40_000);
 });
+
+function write(subject: string, body: object): Promise<Response> {
+  return system.request(subject, "POST", "/v1/portfolios", body);
+}
+
+async function waitingForLock(): Promise<number> {
+  const [row] = await system.database.query<{ count: number }>(
+    "select count(*)::int from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+  );
+  return row?.count ?? 0;
+}
 
 /** Of the writes that failed, those that are in the database all the same. */
 async function namesOfFailed(sent: readonly Sent[]): Promise<string[]> {
@@ -104,8 +145,16 @@ async function namesOfFailed(sent: readonly Sent[]): Promise<string[]> {
 }
 
 /** How many calls a replica has answered. */
-async function servedBy({ metricsUrl }: Replica): Promise<number> {
+function servedBy(replica: Replica): Promise<number> {
+  return sumOf(replica, /^rpc_server_call_duration_seconds_count\{[^}]*outcome="ok"[^}]*\} (\d+)/gm);
+}
+
+/** How many it did not execute because they had waited. */
+function refusedBy(replica: Replica): Promise<number> {
+  return sumOf(replica, /^broker_requests_refused_total (\d+)/gm);
+}
+
+async function sumOf({ metricsUrl }: Replica, samples: RegExp): Promise<number> {
   const text = await (await fetch(`${metricsUrl}/metrics`)).text();
-  const counts = text.matchAll(/^rpc_server_call_duration_seconds_count\{[^}]*outcome="ok"[^}]*\} (\d+)/gm);
-  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+  return [...text.matchAll(samples)].reduce((sum, [, count]) => sum + Number(count), 0);
 }

@@ -3,9 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { freePort } from "../../scripts/development/processes.ts";
 import { type Replica, type System, startSystem } from "../support/system.ts";
-import { failed, type Load, startLoad, told } from "./load.ts";
+import { failed, type Load, READS_PER_SECOND, startLoad, told } from "./load.ts";
 
-// Every replica in turn told to stop, and another one started, while requests come in.
+// New replicas of every service are started, and the old ones told to stop, one after another, while requests come in.
 
 const ROUNDS = Number(process.env.TEST_ROLLING_ROUNDS ?? 1);
 const SERVICES = ["portfolios", "users", "auth", "accounts", "market"];
@@ -15,7 +15,6 @@ let tokens: readonly string[];
 
 beforeAll(async () => {
   system = await startSystem({
-    replicas: { portfolios: 2, users: 2, auth: 2 },
     environment: { PRINCIPAL_CACHE_SECS: "0" },
   });
   tokens = await Promise.all(Array.from({ length: 4 }, () => system.issuer.token(`rolling-${randomUUID()}`)));
@@ -23,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 function load(urls: () => readonly string[]): Load {
-  return startLoad({ urls, tokens, readsPerSecond: 300, writesPerSecond: 20 });
+  return startLoad({ urls, tokens, readsPerSecond: READS_PER_SECOND, writesPerSecond: 20 });
 }
 
 /** The one of a service that has run for the longest. */
@@ -57,11 +56,9 @@ describe("a rolling restart", () => {
       const running = load(() => [system.url]);
       const startedAt = performance.now();
       for (let round = 0; round < ROUNDS; round += 1) {
-        for (const service of SERVICES) {
-          const old = eldest(service);
-          await system.start(service);
-          await stopInOrder(old);
-        }
+        const old = SERVICES.map(eldest);
+        await Promise.all(SERVICES.map((service) => system.start(service)));
+        for (const replica of old) await stopInOrder(replica);
       }
       const sent = await running.stop();
       expect(told(sent.filter(failed), startedAt)).toEqual([]);

@@ -20,22 +20,28 @@ afterAll(async () => {
 });
 
 describe("events while NATS is gone", () => {
-  it("wait, and are delivered when it is back: none lost, none twice, none counted as failed", async () => {
-    await ground.listener();
-    const { say } = await ground.relay();
-    await say("a", range(50));
-    await until(async () => "a" in (await ground.effects()));
-    const port = Number(new URL(server.url).port);
-    await server.stop();
-    await say("a", range(100).slice(50));
-    await say("b", range(10));
-    await pause(2_000);
-    const waiting = await ground.outbox("listeners.heard");
-    expect(waiting.length).toBeGreaterThanOrEqual(60);
-    expect(waiting.filter(({ failures }) => failures > 0)).toEqual([]);
-    server = await startNatsServer({ binary, port });
-    await ground.untilTold();
-    expect(await ground.effects()).toEqual({ a: range(100), b: range(10) });
-    expect(await ground.setAside()).toEqual([]);
-  });
+  it.each(["killed", "frozen"])(
+    "(%s) wait, and are delivered when it is back: none lost, none twice, none counted as failed",
+    async (fault) => {
+      await ground.reset();
+      await ground.listener();
+      const { say } = await ground.relay();
+      await say("a", range(50));
+      await until(async () => "a" in (await ground.effects()));
+      const port = Number(new URL(server.url).port);
+      if (fault === "killed") await server.stop();
+      else process.kill(server.pid, "SIGSTOP");
+      await say("a", range(100).slice(50));
+      await say("b", range(10));
+      await pause(2_000);
+      const waiting = await ground.outbox("listeners.heard");
+      expect(waiting.length).toBeGreaterThanOrEqual(60);
+      expect(waiting.filter(({ failures }) => failures > 0)).toEqual([]);
+      if (fault === "killed") server = await startNatsServer({ binary, port });
+      else process.kill(server.pid, "SIGCONT");
+      await ground.untilTold();
+      expect(await ground.effects()).toEqual({ a: range(100), b: range(10) });
+      expect(await ground.setAside()).toEqual([]);
+    },
+  );
 });
