@@ -94,7 +94,7 @@ describe("/metrics", () => {
     recorder.answered(200, past);
     recorder.answered(404, past);
     recorder.refused("PORTFOLIO_NOT_FOUND");
-    const pool = poolMetrics("tests", { minimum: 2, maximum: 9 });
+    const pool = poolMetrics("tests", { minimum: 2, maximum: 9, acquireTimeoutSeconds: 30 });
     pool.watch(() => ({ opening: 1, idle: 2, active: 3, closing: 4, waiting: 5 }));
     pool.acquired(0.03);
     pool.timedOut();
@@ -121,6 +121,7 @@ describe("/metrics", () => {
     'http_server_request_duration_seconds_count{http_request_method="GET",http_route="/v1/tests/{id}",http_response_status_code="200"} 1',
     'http_server_request_duration_seconds_count{http_request_method="GET",http_route="/v1/tests/{id}",http_response_status_code="404"} 1',
     'http_server_request_problems_total{http_request_method="GET",http_route="/v1/tests/{id}",problem="PORTFOLIO_NOT_FOUND"} 1',
+    'db_client_connection_acquire_timeout_seconds{pool="tests"} 30',
     'db_client_connection_count{pool="tests",state="used"} 3',
     'db_client_connection_count{pool="tests",state="idle"} 2',
     'db_client_connection_count{pool="tests",state="opening"} 1',

@@ -1,10 +1,7 @@
 import { parser } from "@prometheus-io/lezer-promql";
 
 /** What Grafana puts in before Prometheus sees an expression. */
-const GRAFANA_VALUES: readonly (readonly [RegExp, string])[] = [
-  [/\$__rate_interval\b/g, "1m"],
-  [/\$acquire_timeout\b/g, "30"],
-];
+const GRAFANA_VALUES: readonly (readonly [RegExp, string])[] = [[/\$__rate_interval\b/g, "1m"]];
 
 /** The names of the metrics that an expression reads. Throws where it is no PromQL. */
 export function metricsIn(expression: string): readonly string[] {

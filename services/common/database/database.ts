@@ -65,7 +65,11 @@ export async function openDatabase({
     acquireTimeoutMs: settings.acquireTimeoutSeconds * 1000,
     idleTimeoutMs: settings.idleTimeoutSeconds * 1000,
     maxLifetimeMs: settings.maxLifetimeSeconds * 1000,
-    metrics: poolMetrics(service, { minimum: minConnections, maximum: maxConnections }),
+    metrics: poolMetrics(service, {
+      minimum: minConnections,
+      maximum: maxConnections,
+      acquireTimeoutSeconds: settings.acquireTimeoutSeconds,
+    }),
     warn: (message) => log.warn(message),
   });
   await pool.open();

@@ -18,6 +18,12 @@ const minimum = new Gauge({
   labelNames: ["pool"],
   registers: [],
 });
+const acquireTimeout = new Gauge({
+  name: "db_client_connection_acquire_timeout_seconds",
+  help: "The longest that a caller waits for a connection (DB_ACQUIRE_TIMEOUT_SECS).",
+  labelNames: ["pool"],
+  registers: [],
+});
 const pending = new Gauge({
   name: "db_client_connection_pending_requests",
   help: "Callers that wait for a connection now.",
@@ -49,7 +55,16 @@ type Counts = Readonly<Record<"opening" | "idle" | "active" | "closing" | "waiti
 const watched = new Map<string, () => Counts>();
 
 /** The pools' metrics, for the registry of this process. */
-export const databaseMetrics = [count, maximum, minimum, pending, waitTime, timeouts, refusals] as const;
+export const databaseMetrics = [
+  count,
+  maximum,
+  minimum,
+  acquireTimeout,
+  pending,
+  waitTime,
+  timeouts,
+  refusals,
+] as const;
 
 /** Reads the pools' present counts into the gauges; call it before the metrics are written out. */
 export function collectDatabaseMetrics(): void {
@@ -72,9 +87,13 @@ export interface PoolMetrics {
 }
 
 /** The metrics of one pool, labelled with its service's name. */
-export function poolMetrics(pool: string, limits: { minimum: number; maximum: number }): PoolMetrics {
+export function poolMetrics(
+  pool: string,
+  limits: { minimum: number; maximum: number; acquireTimeoutSeconds: number },
+): PoolMetrics {
   maximum.labels(pool).set(limits.maximum);
   minimum.labels(pool).set(limits.minimum);
+  acquireTimeout.labels(pool).set(limits.acquireTimeoutSeconds);
   timeouts.labels(pool).inc(0);
   refusals.labels(pool).inc(0);
   const wait = waitTime.labels(pool);

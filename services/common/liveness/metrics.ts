@@ -33,6 +33,10 @@ export const breakersOpen = new Gauge({
   registers: [],
 });
 
+// A counter that first shows with its first event would hide that one from a rate.
+for (const reason of ["undelivered", "silent"]) nodesLost.labels(reason).inc(0);
+for (const reason of ["not executed", "lost"]) callsRepeated.labels(reason).inc(0);
+
 /** The metrics of how other processes are found and lost, for the registry of this process. */
 export const livenessMetrics = [
   nodesLost,
