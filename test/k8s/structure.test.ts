@@ -19,6 +19,8 @@ describe("schemaFaults finds", () => {
     ["NetworkPolicy butler-nats", "spec.egress.0.ports.0.prot", 4222, "additionalProperty"],
     ["ServiceMonitor butler", "spec.endpoints.0.intervall", "15s", "additionalProperty"],
     ["ServiceMonitor butler", "spec.endpoints.0.interval", "often", "must match pattern"],
+    ["PrometheusRule butler", "spec.groups.0.rules.0.expresssion", "up", "additionalProperty"],
+    ["PrometheusRule butler", "spec.groups.0.rules.0.for", "long", "must match pattern"],
   ]);
 });
 

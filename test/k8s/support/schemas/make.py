@@ -30,7 +30,10 @@ KINDS = {
     "networking.k8s.io/v1/NetworkPolicy": "io.k8s.api.networking.v1.NetworkPolicy",
     "policy/v1/PodDisruptionBudget": "io.k8s.api.policy.v1.PodDisruptionBudget",
 }
-OWN = {"monitoring.coreos.com/v1/ServiceMonitor": prometheus.ServiceMonitor}
+OWN = {
+    "monitoring.coreos.com/v1/PrometheusRule": prometheus.PrometheusRule,
+    "monitoring.coreos.com/v1/ServiceMonitor": prometheus.ServiceMonitor,
+}
 NEVER_WRITTEN = {"status", "managedFields"}
 
 
@@ -52,6 +55,9 @@ def trimmed(schema, prefix=""):
         if key in ("description", "title", "default", "$schema", "$id", "$defs"):
             continue
         if key.startswith("x-"):
+            continue
+        # JavaScript's patterns have no such flag.
+        if key == "pattern" and "(?i)" in value:
             continue
         if key == "$ref":
             kept[key] = "#/$defs/" + prefix + value.split("/")[-1]
