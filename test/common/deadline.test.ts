@@ -77,6 +77,20 @@ describe("work", () => {
     end(late);
   });
 
+  it("is given up when the process has stood still, unless it may be late; and asked before any timer, it says so", () => {
+    const [writing, reading] = [new Work(), new Work({ outlivesStall: true })];
+    for (const work of [writing, reading]) begin(work);
+    standStill(500);
+    expect(writing.fault).toBeUndefined();
+    standStill(1_600);
+    expect(writing.fault).toMatchObject({ type: "SERVICE_UNAVAILABLE" });
+    expect(reading.fault).toBeUndefined();
+    const later = new Work();
+    begin(later);
+    expect(later.fault).toBeUndefined();
+    for (const work of [writing, reading, later]) end(work);
+  });
+
   it("is given up when its request is abandoned, and no other is", () => {
     const works = [
       new Work({ requestId: "a" }),
@@ -90,6 +104,10 @@ describe("work", () => {
     for (const work of works) end(work);
   });
 });
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
 
 describe("the work of a call", () => {
   const ticket = (inMs: number) => ({ id: "gateway#1", until: Date.now() + inMs });

@@ -13,8 +13,7 @@ interface Request {
 /**
  * After this process stood still, requests that were sent to it meanwhile have long been given up by their callers. None
  * is executed: they are refused until the NATS server has answered a ping, because then all that came before has been
- * read. Then the process makes itself known again. On the broker's local bus, `$process.stalled` tells others, before any
- * of that, how long it was.
+ * read. Then the process makes itself known again.
  */
 export function refusingStale(pulse: Pulse): Middleware {
   let stalls = 0;
@@ -38,7 +37,6 @@ export function refusingStale(pulse: Pulse): Middleware {
     name: "RefusingStale",
     created(broker: ServiceBroker) {
       pulse.onStall((stalledMs) => {
-        broker.localBus.emit("$process.stalled", { stalledMs });
         catchUp(broker, stalledMs).catch((error) => broker.logger.error(error));
       });
     },
