@@ -8,7 +8,9 @@ import { overdue } from "./services/common/liveness/overdue.ts";
 import { Pulse } from "./services/common/liveness/pulse.ts";
 import { refusingStale } from "./services/common/liveness/stale.ts";
 import { undelivered } from "./services/common/liveness/undelivered.ts";
+import { logFields } from "./services/common/log-fields.ts";
 import { natsState } from "./services/common/nats.ts";
+import { tracedCalls } from "./services/common/tracing/traced-calls.ts";
 import { gatheredSends } from "./services/common/transport.ts";
 
 /** No call is ever without an end; the gateway gives each request its own, shorter one. */
@@ -36,6 +38,7 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
     cacher: false,
     // Moleculer's own cost a twentieth of a request and are in milliseconds; ours: `metrics.ts`, `transport.ts`.
     metrics: false,
+    // Moleculer's own spans carry all parameters; ours: `tracing.ts`.
     tracing: false,
     // `main.ts` handles signals, in the right order.
     skipProcessEventRegistration: true,
@@ -48,6 +51,7 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
       listening(discovery),
       refusingStale(pulse),
       overdue(),
+      ...tracedCalls(),
       attempts(),
     ],
   };
@@ -108,6 +112,7 @@ function pinoOptions({ logLevel, logFormat }: ProcessConfig) {
     options: {
       level: logLevel,
       timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: logFields,
       formatters: { level: (label: string) => ({ level: label }) },
       // A credential that somebody passes to the log by mistake stays out of it.
       redact: [

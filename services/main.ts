@@ -13,6 +13,8 @@ import { processUnreadiness, untilReady } from "./common/readiness.ts";
 import { logReplicas } from "./common/replicas.ts";
 import type { OpenService, OpenStep, ServiceModule } from "./common/service.ts";
 import { stopInOrder } from "./common/stop.ts";
+import { readTracingConfig, type TracingConfig } from "./common/tracing/config.ts";
+import { openTracing } from "./common/tracing/open-tracing.ts";
 import { contracts } from "./gateway/contracts.ts";
 import gateway from "./gateway/gateway.service.ts";
 import market from "./market/market.service.ts";
@@ -47,16 +49,20 @@ function readConfiguration(names: readonly string[]) {
     }
   }
   const process = attempt(() => readProcessConfig(environment));
+  const tracing = attempt(() => readTracingConfig(environment));
   const steps = names.map((name) => attempt(() => (modules[name] as ServiceModule)(environment)));
   if (faults.length > 0)
     throw new ConfigurationError([...new Set(faults.flatMap((fault) => fault.split("\n")))].join("\n"));
-  return { process: process as ProcessConfig, steps: steps as OpenStep[] };
+  return { process: process as ProcessConfig, tracing: tracing as TracingConfig, steps: steps as OpenStep[] };
 }
 
 async function run(names: readonly string[]): Promise<void> {
   const config = readConfiguration(names);
   // NATS tells subjects apart by what is between dots: so permissions can be about all nodes of a service.
   const nodeID = `${names.join("-")}.${hostname()}.${process.pid}`;
+  const { namespace } = config.process;
+  const warn = (message: string) => log.warn(message);
+  await openTracing(config.tracing, { services: names, namespace, nodeID, warn });
   const broker = new ServiceBroker(brokerOptions(nodeID, config.process));
   const log = broker.getLogger("process");
   const transporter = config.process.natsUrl ? "NATS" : "the local bus of this process";

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { tracedFetch } from "../common/tracing/traced-fetch.ts";
+import { tracing } from "../common/tracing.ts";
 import { isSecureUrl } from "./secure-url.ts";
 import { type JsonObject, parseJsonObject } from "./strict-json.ts";
 
@@ -62,12 +64,13 @@ export function keyFetch({ issuer, keyOrigins, now }: KeyFetchOptions): KeyFetch
 }
 
 async function fetchJson(url: string, signal: AbortSignal): Promise<FetchedKeys> {
-  const response = await fetch(url, {
-    redirect: "manual",
-    // A compressed body could grow without limit between two chunks.
-    headers: { accept: "application/json", "accept-encoding": "identity" },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
-  }).catch(noAnswer(url));
+  const response = await tracedFetch(new URL(url), "GET", () =>
+    fetch(url, {
+      redirect: "manual",
+      headers: headersNow(),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
+    }),
+  ).catch(noAnswer(url));
   try {
     if (response.status !== 200) throw new Error(`${url} answered with status ${response.status}.`);
     if (!JSON_TYPE.test(response.headers.get("content-type") ?? ""))
@@ -83,6 +86,17 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<FetchedKeys>
     // What is left of the body is not read.
     if (!response.bodyUsed) await response.body?.cancel();
   }
+}
+
+/** The issuer may go on with the trace: it knows already whose tokens it issues. */
+function headersNow(): Record<string, string> {
+  const carried = tracing?.carried();
+  return {
+    accept: "application/json",
+    // A compressed body could grow without limit between two chunks.
+    "accept-encoding": "identity",
+    ...(carried && { traceparent: carried.traceparent }),
+  };
 }
 
 /** The body, or as much of it as is too much; leaving the loop closes the connection. */

@@ -1,4 +1,4 @@
-import { abandon, Work } from "./deadline.ts";
+import { abandon, Work, type WorkLimits } from "./deadline.ts";
 
 /** How a request is known on its way: in the meta of every call that is made for it. */
 export interface Ticket {
@@ -21,13 +21,17 @@ const MAX_ID_LENGTH = 200;
  * The work that a call is.
  * @param remainingMs by the caller's account, when it arrived.
  * @param ticket as it came with the call; whatever is no ticket counts as none.
- * @param outlivesStall see `WorkLimits`.
+ * @param about what else is known of it.
  */
-export function workOf(remainingMs: number, ticket: unknown, outlivesStall = false): Work {
+export function workOf(
+  remainingMs: number,
+  ticket: unknown,
+  about: Pick<WorkLimits, "outlivesStall" | "loggedAs"> = {},
+): Work {
   const now = performance.now();
-  if (!isTicket(ticket)) return new Work({ until: now + remainingMs, outlivesStall });
+  if (!isTicket(ticket)) return new Work({ until: now + remainingMs, ...about });
   const lateness = Date.now() - ticket.until - CLOCK_LEEWAY_MS;
-  return new Work({ until: now + Math.min(remainingMs, -lateness), requestId: ticket.id, outlivesStall });
+  return new Work({ until: now + Math.min(remainingMs, -lateness), requestId: ticket.id, ...about });
 }
 
 /** Each service hears of requests that were abandoned. */

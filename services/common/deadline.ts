@@ -17,6 +17,8 @@ export interface WorkLimits {
   readonly requestId?: string | undefined;
   /** Done late, it does no harm: it reads, or may be done twice. */
   readonly outlivesStall?: boolean;
+  /** The request's id as logs carry it, which its client may have chosen. */
+  readonly loggedAs?: string | undefined;
 }
 
 /** Something that is done for some work, and is to stop with it. */
@@ -32,15 +34,22 @@ export class Work {
   readonly until: number;
   readonly requestId: string | undefined;
   readonly outlivesStall: boolean;
+  readonly loggedAs: string | undefined;
   #fault: Error | undefined;
   #isOver = false;
   #followers: Follower[] | undefined;
   #controller: AbortController | undefined;
 
-  constructor({ until = Number.POSITIVE_INFINITY, requestId, outlivesStall = false }: WorkLimits = {}) {
+  constructor({
+    until = Number.POSITIVE_INFINITY,
+    requestId,
+    outlivesStall = false,
+    loggedAs,
+  }: WorkLimits = {}) {
     this.until = until;
     this.requestId = requestId;
     this.outlivesStall = outlivesStall;
+    this.loggedAs = loggedAs;
   }
 
   get isOver(): boolean {

@@ -9,6 +9,7 @@ import type { Idempotency, Once } from "./idempotency.ts";
 import { actionTimer } from "./metrics.ts";
 import { CLOCK_LEEWAY_SECONDS, Principal } from "./principal.ts";
 import { type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
+import { tracedAction } from "./tracing/traced-calls.ts";
 import { parseMembers } from "./validation.ts";
 
 /** What a handler is given: checked parameters, who asks, and typed ways to answer and to ask others. */
@@ -78,11 +79,12 @@ export function implement<const C extends Contract, const Uses extends Contract 
   const actions: Record<string, unknown> = {};
   for (const [action, entry] of Object.entries(contract.actions)) {
     const handler = handlers[action as keyof C["actions"]] as unknown as Handler;
+    const name = `${contract.name}.${action}`;
     actions[action] = {
       visibility: "public",
       // Callers learn it with the action: see `liveness/attempts.ts`.
       repeatable: isRepeatable(entry),
-      handler: guarded(`${contract.name}.${action}`, entry, handler, implementation),
+      handler: tracedAction(name, entry, guarded(name, entry, handler, implementation)),
     };
   }
   return { name: contract.name, actions, events: abandonmentEvents } as unknown as ServiceSchema;
@@ -105,7 +107,8 @@ function guarded(
   const outlivesStall = isRepeatable(entry);
   return async (wire: Wire): Promise<unknown> => {
     const startedAt = performance.now();
-    const work = workOf(remainingMsOf(wire), wire.meta.ticket, outlivesStall);
+    const loggedAs = wire.requestID ?? wire.id;
+    const work = workOf(remainingMsOf(wire), wire.meta.ticket, { outlivesStall, loggedAs });
     begin(work);
     try {
       // Its caller has given up already: what it waits for is not done.

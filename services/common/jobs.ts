@@ -6,6 +6,7 @@ import { jobMetrics } from "./jobs/job-metrics.ts";
 import { Replica } from "./jobs/replica.ts";
 import { jobsSchemaOf } from "./jobs/schema-name.ts";
 import type { Log, OpenService } from "./service.ts";
+import { withTrace } from "./tracing/traced-jobs.ts";
 
 /** What a task is told beside its payload. */
 export interface TaskContext {
@@ -126,7 +127,7 @@ function addStatement(schema: string, task: string, payload: object, options: Jo
       max_attempts => $5::int, job_key => $6, job_key_mode => $7, priority => $8::int)`,
     values: [
       task,
-      JSON.stringify(payload),
+      JSON.stringify(withTrace(payload)),
       queue ?? null,
       runAt?.toISOString() ?? null,
       maxAttempts ?? null,

@@ -1,6 +1,7 @@
 import type { ServiceBroker } from "moleculer";
 import type { ProcessConfig } from "./broker-config.ts";
 import type { Log, OpenService } from "./service.ts";
+import { tracing } from "./tracing.ts";
 import { takeNoMoreRequests } from "./transport.ts";
 
 export interface StopOptions {
@@ -41,7 +42,9 @@ export function stopInOrder({ broker, opened, state, config, log }: StopOptions)
     await takeNoMoreRequests(broker);
     await broker.stop();
     log.info("Stop: left the broker");
+    const tracesSent = tracing?.close();
     for (const service of opened) await service.close?.();
+    await tracesSent;
     log.info("Stop: pools closed, exit 0");
     process.exit(0);
   }

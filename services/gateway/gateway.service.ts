@@ -20,6 +20,7 @@ import { rateLimitMetrics } from "./rate-limit-metrics.ts";
 import { RevocationList } from "./revocation-list.ts";
 import { type Route, routesOfContracts } from "./routes.ts";
 import { close, createHttpServer, listen } from "./server.ts";
+import { tracedRoute } from "./traced-route.ts";
 import { refuseUnrouted } from "./unrouted.ts";
 
 /** A list of revocations that takes longer is too old when it comes. */
@@ -184,7 +185,7 @@ function aliasesOf(routes: readonly Route[], pages: readonly Page[], dependencie
     if (method === "GET") aliases[`HEAD ${pattern}`] = handler;
   }
   for (const route of routes) {
-    const handle = routeHandler(route, dependencies);
+    const handle = tracedRoute(route, routeHandler(route, dependencies));
     add(route.method, route.pattern, (request, response) => {
       // For OPTIONS, moleculer-web looks up the method that a preflight asks about; nothing of it may run.
       if (request.method === "OPTIONS") return refuseUnrouted([...routes, ...pages], request, response);

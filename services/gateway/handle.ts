@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 /** Counted as the status of requests whose clients left before the reply; none was sent (nginx has it so). */
-const CLIENT_LEFT = 499;
+export const CLIENT_LEFT = 499;
 
 /** One hop. */
 export type CallAction = (action: string, params: object, options: CallOptions) => Promise<unknown>;

@@ -35,7 +35,7 @@ type NewPortfolio = PortfolioChanges & { readonly name: string };
 const INSERT = `
   with told as (${storing("portfolios", 7)})
   insert into portfolios.portfolios as p (id, user_id, name, description, is_default, target_allocation, guardrails)
-  values ($1, $2, $3, $4, $12 or not exists (select from portfolios.portfolios where user_id = $2), $5, $6)
+  values ($1, $2, $3, $4, $13 or not exists (select from portfolios.portfolios where user_id = $2), $5, $6)
   returning ${columnsOf("p")}`;
 
 const DEMOTE = `

@@ -6,12 +6,13 @@ import { processVariables } from "../../services/common/broker-config.ts";
 import type { Variable, Variables } from "../../services/common/config.ts";
 import { databaseVariables } from "../../services/common/database/config.ts";
 import { outgoingVariables } from "../../services/common/outgoing/config.ts";
+import { tracingVariables } from "../../services/common/tracing/config.ts";
 import { gatewayVariables } from "../../services/gateway/config.ts";
 import { marketVariables } from "../../services/market/config.ts";
 import { portfoliosVariables } from "../../services/portfolios/config.ts";
 
 const groups: Readonly<Record<string, Variables>> = {
-  "every process": processVariables,
+  "every process": { ...processVariables, ...tracingVariables },
   gateway: gatewayVariables,
   auth: authVariables,
   portfolios: portfoliosVariables,

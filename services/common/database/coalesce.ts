@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { asPartOf, type Follower, presentWork, Work } from "../deadline.ts";
 import { problem } from "../problem.ts";
+import { type Place, tracing } from "../tracing.ts";
 
 /** How reads of one kind are put together. */
 export interface CoalesceOptions<Key, Value> {
@@ -21,6 +22,7 @@ class Asking<Key, Value> implements Follower {
   readonly askedAt = performance.now();
   /** What it is asked for. */
   readonly work: Work | undefined;
+  readonly place: Place | undefined = tracing?.here();
   readonly resolve: (value: Value) => void;
   readonly reject: (error: unknown) => void;
   batch: Batch | undefined;
@@ -63,6 +65,7 @@ class Batch {
 
 /** More keys than this many that wait for a batch are refused at once rather than queued. */
 const MAX_QUEUED = 10_000;
+const SHARED_SPAN = { name: "shared read", kind: "internal" } as const;
 
 /**
  * Turns a read of many keys into a read of one key. Keys that are asked for in the same turn of the event loop, or
@@ -91,7 +94,8 @@ export function coalesce<Key, Value>(options: CoalesceOptions<Key, Value>): (key
     try {
       const [first] = askings as [Asking<Key, Value>];
       const keys = askings.map(({ key }) => key);
-      const values = await asPartOf(work, () => options.read(keys, first.askedAt));
+      const read = () => asPartOf(work, () => options.read(keys, first.askedAt));
+      const values = await (tracing ? tracing.shared(placesOf(askings), SHARED_SPAN, read) : read());
       assert.equal(values.length, askings.length, "a coalesced read answers each of its keys");
       for (const [index, { resolve }] of askings.entries()) resolve(values[index] as Value);
     } catch (error) {
@@ -118,4 +122,8 @@ export function coalesce<Key, Value>(options: CoalesceOptions<Key, Value>): (key
     const work = presentWork();
     return work?.fault ? Promise.reject(work.fault) : enqueue(key, work);
   };
+}
+
+function placesOf(askings: readonly { readonly place: Place | undefined }[]) {
+  return askings.map(({ place }) => place);
 }

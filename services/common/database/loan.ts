@@ -1,5 +1,7 @@
 import pg from "pg";
 import { type Follower, presentWork, type Work } from "../deadline.ts";
+import { spanOfStatement } from "../tracing/statements.ts";
+import { tracing } from "../tracing.ts";
 import { cancelStatement } from "./aside.ts";
 import { type Connection, isBusy, type PooledClient, processIdOf } from "./connection.ts";
 
@@ -41,7 +43,8 @@ export class Loan implements PooledClient, Follower {
     const text = typeof statement === "string" ? statement : (statement as { readonly text?: string }).text;
     if (this.#work?.fault && !ROLLBACK.test(text ?? "")) throw this.#work.fault;
     this.#isEnding = text !== undefined && ENDS.test(text);
-    return this.#connection.client.query(...parameters);
+    if (!tracing?.isRecording()) return this.#connection.client.query(...parameters);
+    return tracing.below(spanOfStatement(statement), () => this.#connection.client.query(...parameters));
   }) as unknown as pg.Client["query"];
 
   release(error?: Error | boolean): void {

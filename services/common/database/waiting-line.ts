@@ -1,5 +1,6 @@
 import type { Follower, Work } from "../deadline.ts";
 import { problem } from "../problem.ts";
+import { tracing } from "../tracing.ts";
 import type { PooledClient } from "./connection.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
 
@@ -19,6 +20,8 @@ interface Waiter extends Follower {
   readonly since: number;
   readonly work: Work | undefined;
 }
+
+const WAITING_SPAN = { name: "wait for a connection", kind: "internal" } as const;
 
 /** Those who wait for a connection: first come, first served, bounded in time and number. */
 export class WaitingLine {
@@ -43,7 +46,7 @@ export class WaitingLine {
       metrics.refused();
       return Promise.reject(problem("POOL_EXHAUSTED"));
     }
-    return new Promise((resolve, reject) => {
+    const waiting = new Promise<PooledClient>((resolve, reject) => {
       const since = performance.now();
       const timer = setTimeout(() => this.#giveUp(waiter), Math.max(1, timeoutMs - (since - askedAt)));
       const givenUp = (fault: Error) => this.#remove(waiter, fault);
@@ -51,6 +54,7 @@ export class WaitingLine {
       work?.join(waiter);
       this.#waiters.push(waiter);
     });
+    return tracing ? tracing.below(WAITING_SPAN, () => waiting) : waiting;
   }
 
   /** Gives a connection to who waits longest. */

@@ -1,5 +1,6 @@
 import { problemOf } from "../problem.ts";
 import type { Outside } from "../service.ts";
+import { tracing } from "../tracing.ts";
 import type { OutcomeKind } from "./event-metrics.ts";
 import { ANYONE, envelopeOf, type OutboxRow } from "./outbox.ts";
 
@@ -25,7 +26,26 @@ const UNREACHABLE = new Set([
 ]);
 
 /** Calls who hears an event and waits until it was handled; whoever listens is told and not waited for. */
-export async function deliver(outside: Outside, row: OutboxRow): Promise<Outcome> {
+export function deliver(outside: Outside, row: OutboxRow): Promise<Outcome> {
+  if (!tracing) return attempt(outside, row);
+  const { traceparent, event, event_id, hearer } = row;
+  const attributes = {
+    "messaging.destination.name": event,
+    "messaging.message.id": event_id,
+    "messaging.consumer.group.name": hearer,
+  };
+  return tracing.following(
+    { traceparent },
+    { name: `tell ${event}`, kind: "producer", attributes },
+    async (span) => {
+      const outcome = await attempt(outside, row);
+      if (outcome.kind !== "delivered") span?.failed(outcome.kind);
+      return outcome;
+    },
+  );
+}
+
+async function attempt(outside: Outside, row: OutboxRow): Promise<Outcome> {
   const envelope = envelopeOf(row);
   try {
     if (row.hearer === ANYONE) await outside.emit(row.event, envelope);

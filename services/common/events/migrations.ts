@@ -46,5 +46,16 @@ class CreateEvents extends Migration {
   }
 }
 
+/** Which trace an event belongs to (`tracing.ts`): so who hears it is in the same. */
+class AddTraceparent extends Migration {
+  override async up(): Promise<void> {
+    const schema = this.config.get("schema") as string;
+    this.addSql(`alter table ${schema}.outbox add column traceparent text`);
+  }
+}
+
 /** For the list of migrations of a service that tells events or hears them. */
-export const eventMigrations: MigrationList = [{ name: "events-1", class: CreateEvents }];
+export const eventMigrations: MigrationList = [
+  { name: "events-1", class: CreateEvents },
+  { name: "events-2", class: AddTraceparent },
+];

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import type pg from "pg";
 import { isoTime } from "../database/times.ts";
+import { tracing } from "../tracing.ts";
 
 /** Whoever listens on the broker, unconfirmed: the hearer of each event beside those that contracts name. */
 export const ANYONE = "*";
@@ -19,6 +20,8 @@ export interface OutboxRow {
   readonly aggregate_id: string;
   readonly hearer: string;
   readonly payload: object;
+  /** Of the span in which it happened. */
+  readonly traceparent: string | null;
   readonly occurred_at: string;
   readonly failures: number;
   readonly silences: number;
@@ -39,10 +42,13 @@ export interface Miss {
  * @param written the name of a part of the statement that answers `id`s: only what happened to these is stored.
  */
 export function storing(service: string, first = 1, written?: string): string {
-  const [ids, event, aggregates, payloads, hearers] = Array.from({ length: 5 }, (_, n) => `$${first + n}`);
+  const [ids, event, aggregates, payloads, hearers, traceparent] = Array.from(
+    { length: 6 },
+    (_, n) => `$${first + n}`,
+  );
   return `
-    insert into ${service}.outbox (event_id, event, aggregate_id, payload, hearer)
-    select told.event_id, ${event}::text, told.aggregate_id, told.payload, heard.hearer
+    insert into ${service}.outbox (event_id, event, aggregate_id, payload, hearer, traceparent)
+    select told.event_id, ${event}::text, told.aggregate_id, told.payload, heard.hearer, ${traceparent}::text
     from unnest(${ids}::uuid[], ${aggregates}::text[], ${payloads}::jsonb[])
       with ordinality as told (event_id, aggregate_id, payload, ordinal)
     cross join unnest(${hearers}::text[]) as heard (hearer)
@@ -50,7 +56,7 @@ export function storing(service: string, first = 1, written?: string): string {
     order by told.ordinal`;
 }
 
-/** The five values that `storing` takes. */
+/** The six values that `storing` takes. */
 export function storingValues(
   event: string,
   occurrences: readonly Occurrence[],
@@ -62,6 +68,7 @@ export function storingValues(
     occurrences.map(({ aggregateId }) => aggregateId),
     occurrences.map(({ payload }) => JSON.stringify(payload)),
     [...hearers, ANYONE],
+    tracing?.carried()?.traceparent ?? null,
   ];
 }
 

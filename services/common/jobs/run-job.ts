@@ -1,6 +1,7 @@
 import type { ConnectionPool } from "../database/pool.ts";
 import type { Task } from "../jobs.ts";
 import type { Log } from "../service.ts";
+import { tracedJob } from "../tracing/traced-jobs.ts";
 import type { JobMetrics, Outcome } from "./job-metrics.ts";
 import type { Lease } from "./lease.ts";
 import { persistently } from "./persistence.ts";
@@ -62,24 +63,33 @@ export async function runJob(job: TakenJob, options: RunOptions): Promise<void> 
 }
 
 async function attempt(job: TakenJob, { task, lease, controller }: RunOptions): Promise<Error | undefined> {
-  const { scheduledFor, payload } = scheduleOf(job.payload);
+  const { scheduledFor, traceparent, payload } = scheduleOf(job.payload);
   try {
-    await task(payload, {
+    const context = {
       attempt: job.attempt,
       signal: lease.signal(controller),
       jobId: job.id,
       ...(scheduledFor !== undefined && { scheduledFor }),
-    });
+    };
+    await tracedJob(job.task, traceparent, () => task(payload, context));
     return undefined;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
 }
 
-/** A schedule's jobs carry their time in the payload: out of it. */
-function scheduleOf(payload: unknown): { scheduledFor?: string; payload: unknown } {
-  const { _cron, ...own } = (payload ?? {}) as { _cron?: { ts: string } };
-  return _cron ? { scheduledFor: _cron.ts, payload: own } : { payload };
+/** A schedule's jobs carry their time in the payload, and those that are traced their trace: out of it. */
+function scheduleOf(payload: unknown): { scheduledFor?: string; traceparent?: string; payload: unknown } {
+  const { _cron, _traceparent, ...own } = (payload ?? {}) as {
+    _cron?: { ts: string };
+    _traceparent?: string;
+  };
+  if (!_cron && _traceparent === undefined) return { payload };
+  return {
+    payload: own,
+    ...(_cron && { scheduledFor: _cron.ts }),
+    ...(_traceparent !== undefined && { traceparent: _traceparent }),
+  };
 }
 
 function outcomeOf(isReturned: boolean, again: boolean): Outcome {

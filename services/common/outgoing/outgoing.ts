@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { tracedFetch } from "../tracing/traced-fetch.ts";
 import { type OutgoingRules, permissionFor } from "./hosts.ts";
 import { OutgoingError } from "./outgoing-error.ts";
 import { type Agents, anyLookup, type OutgoingRequest, publicLookup, type Resolve, send } from "./request.ts";
@@ -42,6 +43,7 @@ export function openOutgoing(options: OutgoingOptions): Outgoing {
   };
   let underWay = 0;
 
+  /** Providers are not told of traces: with those, they could tell which of their requests belong to one person's. */
   async function answer(sending: OutgoingRequest): Promise<Response> {
     const reply = await send(sending);
     const body = await bodyOf(reply, maxBodyBytes, sending.url);
@@ -60,14 +62,15 @@ export function openOutgoing(options: OutgoingOptions): Outgoing {
     underWay += 1;
     try {
       request.signal.throwIfAborted();
-      return await answer({
+      const sending = {
         url,
         method: request.method,
         headers: { ...Object.fromEntries(request.headers), "accept-encoding": "identity" },
         body: new Uint8Array(await request.arrayBuffer()),
         signal: AbortSignal.any([request.signal, limit]),
         ...ways[permission],
-      });
+      };
+      return await tracedFetch(url, request.method, () => answer(sending));
     } catch (error) {
       if (error instanceof OutgoingError) throw error;
       if (request.signal.aborted) throw request.signal.reason;
