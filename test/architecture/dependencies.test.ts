@@ -15,7 +15,7 @@ interface SourceFile {
   readonly imports: readonly string[];
 }
 
-const files = ["services", "scripts", "bench", "test"].flatMap((folder) =>
+const files = ["services", "scripts", "bench", "chaos", "test"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts"))
     .map((path) => sourceFile(join(folder, path))),

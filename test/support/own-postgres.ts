@@ -10,6 +10,8 @@ import { databaseUrl } from "./templates.ts";
 export interface OwnPostgres {
   /** Of an empty database, as its owner, who is no superuser. */
   readonly url: string;
+  /** Of the superuser, with password: not for logs. */
+  readonly adminUrl: string;
   readonly port: number;
   /** Runs SQL in that database as the superuser, on a connection of its own. */
   query<Row extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -25,11 +27,12 @@ export interface OwnPostgres {
 
 const NAME = "butler";
 
-export async function startOwnPostgres(): Promise<OwnPostgres> {
+/** @param settings further ones, as in postgresql.conf. */
+export async function startOwnPostgres(settings: Record<string, string> = {}): Promise<OwnPostgres> {
   const folder = await mkdtemp(join(tmpdir(), "butler-postgres-"));
   // PostgreSQL may run as another user than this process, and must get in.
   await chmod(folder, 0o711);
-  const options = { folder: join(folder, "postgres"), port: await freePort(), durable: true };
+  const options = { folder: join(folder, "postgres"), port: await freePort(), durable: true, settings };
   let server: PostgresServer = await startPostgres(options);
   const { url: adminUrl } = server;
   const frozen: number[] = [];
@@ -56,6 +59,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   await queryIn(adminUrl, `create database ${NAME} owner ${NAME}`);
   return {
     url: `postgresql://${NAME}:${NAME}@127.0.0.1:${options.port}/${NAME}`,
+    adminUrl,
     port: options.port,
     query: (sql, values) => queryIn(databaseUrl(adminUrl, NAME), sql, values),
     async end(signal) {

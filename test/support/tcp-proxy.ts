@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type Slowness, slowLine } from "./slow-line.ts";
 
 /** A TCP way to a server that can be broken in several manners, and mended. */
 export interface TcpProxy {
@@ -15,6 +16,10 @@ export interface TcpProxy {
   forward(): void;
   /** Delays everything by so much, each way. */
   delay(milliseconds: number): void;
+  /** Lets each connection carry no more than so much, each way. */
+  slow(bytesPerSecond: number): void;
+  /** Hangs up on all connections, once: in order, so that each side reads an end, or with a reset. */
+  hangUp(how: "end" | "reset"): void;
   /** Hangs up on each new connection at once; the old ones go on. */
   refuseNew(): void;
   /** Cuts all connections, too. */
@@ -35,7 +40,7 @@ export async function startTcpProxy(target: {
   const sockets = new Set<Socket>();
   const ways = new Set<Way>();
   let manner: "forward" | "swallow" | "refuse" = "forward";
-  let delayMs = 0;
+  const slowness: Slowness = { delayMs: 0, bytesPerSecond: 0 };
   let attempts = 0;
 
   function track(socket: Socket): Socket {
@@ -48,21 +53,10 @@ export async function startTcpProxy(target: {
 
   function join(way: Way, from: Socket, to: Socket): void {
     const isOpen = () => manner !== "swallow" && !way.isLost;
-    let delayed = 0;
-    /** In order, also when the delay has changed meanwhile. */
-    let last = Promise.resolve();
-    function soon(act: () => void): void {
-      if (delayMs === 0 && delayed === 0) return act();
-      delayed += 1;
-      const due = new Promise((resolve) => setTimeout(resolve, delayMs));
-      last = Promise.all([last, due]).then(() => {
-        delayed -= 1;
-        act();
-      });
-    }
-    from.on("data", (data) => soon(() => isOpen() && to.writable && to.write(data)));
-    from.on("end", () => soon(() => isOpen() && to.end()));
-    from.on("close", () => soon(() => !way.isLost && to.destroy()));
+    const soon = slowLine(from, slowness);
+    from.on("data", (data) => soon(data.length, () => isOpen() && to.writable && to.write(data)));
+    from.on("end", () => soon(0, () => isOpen() && to.end()));
+    from.on("close", () => soon(0, () => !way.isLost && to.destroy()));
   }
 
   const server = createServer((client) => {
@@ -93,10 +87,19 @@ export async function startTcpProxy(target: {
     },
     forward() {
       manner = "forward";
-      delayMs = 0;
+      Object.assign(slowness, { delayMs: 0, bytesPerSecond: 0 });
     },
     delay(milliseconds) {
-      delayMs = milliseconds;
+      slowness.delayMs = milliseconds;
+    },
+    slow(bytesPerSecond) {
+      slowness.bytesPerSecond = bytesPerSecond;
+    },
+    hangUp(how) {
+      for (const socket of sockets) {
+        if (how === "reset") socket.resetAndDestroy();
+        else socket.end();
+      }
     },
     refuseNew() {
       manner = "refuse";

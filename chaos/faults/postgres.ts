@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Course, Fault, FaultPromise } from "../fault.ts";
+import { WITH_DATABASE } from "../stage.ts";
+import type { Manner } from "../ways.ts";
+
+const DOWN_MS = 3_000;
+const SILENCE_MS = 5_000;
+const BACK_WITHIN_MS = 2_000;
+/** Two seconds without a byte, and then all who wait are told. */
+const TOLD_WITHIN_MS = 3_000;
+const LATENCY_MS = 10;
+const BYTES_PER_SECOND = 128_000;
+/** More than the server takes. */
+const HOGGED_MAX = 300;
+
+const gone = { goodAfterMs: BACK_WITHIN_MS, from: "end", toldWithinMs: TOLD_WITHIN_MS } as const;
+
+const OF_SERVICES = `application_name = any('{${WITH_DATABASE.join(",")}}')`;
+
+async function terminateAll({ stage }: Course): Promise<void> {
+  await stage.postgres.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${OF_SERVICES}`);
+}
+
+function fault(
+  name: string,
+  title: string,
+  promise: FaultPromise,
+  happen: (course: Course) => Promise<void>,
+): Fault {
+  return {
+    name: `postgres-${name}`,
+    title,
+    promise,
+    async run(course) {
+      course.begin();
+      await happen(course);
+      if (promise.from === "end") course.end();
+    },
+  };
+}
+
+function restart(name: string, title: string, signal: "SIGINT" | "SIGQUIT"): Fault {
+  return fault(name, title, gone, async ({ stage: { postgres } }) => {
+    await postgres.end(signal);
+    await sleep(DOWN_MS);
+    await postgres.start();
+  });
+}
+
+function behind(
+  name: string,
+  title: string,
+  manner: Manner,
+  promise: Omit<FaultPromise, "from"> = gone,
+): Fault {
+  return fault(name, title, { ...promise, from: "end" }, async ({ stage: { ways } }) => {
+    await ways.take("postgres", manner);
+    await sleep(SILENCE_MS);
+    await ways.take("postgres", { kind: "forward" });
+  });
+}
+
+/** Others take every connection that the server has; those of the services are terminated meanwhile. */
+async function hog(course: Course): Promise<void> {
+  const { postgres, databaseUrl } = course.stage;
+  const url = new URL(databaseUrl);
+  Object.assign(url, { username: "hog", password: "hog" });
+  await postgres.query(
+    "do $$ begin create role hog login password 'hog'; exception when others then null; end $$",
+  );
+  await postgres.query("grant connect on database butler to hog");
+  const clients: pg.Client[] = [];
+  const isOver = AbortSignal.timeout(DOWN_MS);
+  while (!isOver.aborted) {
+    const client = new pg.Client({ connectionString: url.href, application_name: "hog" });
+    client.on("error", () => undefined);
+    const isTaken =
+      clients.length < HOGGED_MAX &&
+      (await client.connect().then(
+        () => true,
+        () => false,
+      ));
+    if (isTaken) clients.push(client);
+    else await terminateAll(course);
+  }
+  course.note(`${clients.length} connections taken`);
+  await Promise.all(clients.map((client) => client.end()));
+}
+
+async function setReadOnly({ stage: { postgres } }: Course, value: "on" | "off"): Promise<void> {
+  await postgres.query(`alter system set default_transaction_read_only = ${value}`);
+  await postgres.query("select pg_reload_conf()");
+}
+
+export const terminated = fault("terminate", "all sessions terminated, three times", gone, async (course) => {
+  for (let count = 0; count < 3; count += 1) {
+    await terminateAll(course);
+    await sleep(200);
+  }
+});
+
+export const postgresFaults: readonly Fault[] = [
+  restart("restart", `PostgreSQL restarted in order, gone for ${DOWN_MS / 1000} s`, "SIGINT"),
+  restart("crash", `PostgreSQL crashed, gone for ${DOWN_MS / 1000} s`, "SIGQUIT"),
+  terminated,
+  fault("freeze", `PostgreSQL frozen for ${SILENCE_MS / 1000} s`, gone, async ({ stage: { postgres } }) => {
+    await postgres.freeze();
+    await sleep(SILENCE_MS);
+    postgres.thaw();
+  }),
+  behind("silent", `PostgreSQL behind a black hole for ${SILENCE_MS / 1000} s`, { kind: "silent" }),
+  behind("refuse", `PostgreSQL refuses connections for ${SILENCE_MS / 1000} s`, { kind: "refuse" }),
+  fault(
+    "half-open",
+    "all connections to PostgreSQL half-open",
+    { goodAfterMs: 4_000, from: "begin", toldWithinMs: TOLD_WITHIN_MS },
+    async ({ stage: { ways } }) => {
+      await ways.take("postgres", { kind: "half-open" });
+      await sleep(SILENCE_MS);
+      await ways.take("postgres", { kind: "end swallowed" });
+    },
+  ),
+  fault(
+    "reset",
+    "all connections to PostgreSQL reset",
+    { goodAfterMs: BACK_WITHIN_MS, from: "begin", toldWithinMs: TOLD_WITHIN_MS },
+    ({ stage: { ways } }) => ways.take("postgres", { kind: "reset" }),
+  ),
+  fault(
+    "read-only",
+    `PostgreSQL takes no writes for ${DOWN_MS / 1000} s`,
+    { ...gone, neverFails: "reads" },
+    async (course) => {
+      await setReadOnly(course, "on");
+      await sleep(DOWN_MS);
+      await setReadOnly(course, "off");
+    },
+  ),
+  fault("full", `PostgreSQL out of connections for ${DOWN_MS / 1000} s`, gone, hog),
+  behind(
+    "latency",
+    `${LATENCY_MS} ms each way to PostgreSQL for ${SILENCE_MS / 1000} s`,
+    { kind: "latency", milliseconds: LATENCY_MS },
+    { goodAfterMs: 0, neverFails: "anything" },
+  ),
+  behind(
+    "slow",
+    `${BYTES_PER_SECOND / 1000} kB/s to PostgreSQL per connection for ${SILENCE_MS / 1000} s`,
+    { kind: "slow", bytesPerSecond: BYTES_PER_SECOND },
+    { goodAfterMs: BACK_WITHIN_MS },
+  ),
+];

@@ -1,0 +1,46 @@
+/** The process of the fault proxies: each replica has a way of its own to NATS and to PostgreSQL. */
+import { startTcpProxy, type TcpProxy } from "../test/support/tcp-proxy.ts";
+import { offer } from "./remote.ts";
+import type { Manner } from "./ways.ts";
+
+const ways = new Map<string, TcpProxy>();
+
+function take(proxy: TcpProxy, manner: Manner): void {
+  switch (manner.kind) {
+    case "forward":
+      return proxy.forward();
+    case "silent":
+      proxy.swallow();
+      return proxy.swallowOld();
+    case "half-open":
+      return proxy.swallowOld();
+    case "end swallowed":
+      return proxy.endSwallowed();
+    case "drop":
+      return proxy.hangUp("end");
+    case "reset":
+      return proxy.hangUp("reset");
+    case "refuse":
+      return proxy.refuse();
+    case "latency":
+      return proxy.delay(manner.milliseconds);
+    case "slow":
+      return proxy.slow(manner.bytesPerSecond);
+  }
+}
+
+const functions = {
+  async open(name: string, host: string, port: number): Promise<number> {
+    const proxy = await startTcpProxy({ host, port });
+    ways.set(name, proxy);
+    return proxy.port;
+  },
+  take(prefix: string, manner: Manner): number {
+    const chosen = [...ways].filter(([name]) => name.startsWith(prefix));
+    for (const [, proxy] of chosen) take(proxy, manner);
+    return chosen.length;
+  },
+};
+export type ProxyFunctions = typeof functions;
+
+offer(functions);
