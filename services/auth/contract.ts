@@ -2,6 +2,7 @@ import { z } from "zod";
 import { contract } from "../common/contract.ts";
 import { GrantableScope, Principal } from "../common/principal.ts";
 import { Name, PageParams, pageOf, Time, Uuid } from "../common/values.ts";
+import { Counts, MAX_RATE_WINDOW_SECONDS, Sums } from "./contract/request-count.ts";
 
 /*
  * Terms. *Access token*: what a caller proves itself with (RFC 6750): a JWT of a trusted issuer, or a personal access
@@ -75,22 +76,6 @@ export const MAX_REVOCATIONS = 2_000;
 /** That a session, a token, or all of an identity until now is refused from now on; the key is the aggregate's. */
 const Revoked = Revocation.pick({ kind: true, key: true });
 
-/** Rate limits are per hour at most. */
-export const MAX_RATE_WINDOW_SECONDS = 3_600;
-
-/** So many callers are counted by one call, at most. */
-export const MAX_CALLERS_COUNTED = 1_000;
-
-/** The requests of one caller that all gateways have let through, in this window and the one before. */
-export const RequestCount = z.strictObject({
-  present: z.int().min(0),
-  previous: z.int().min(0),
-  elapsed_seconds: z.number().min(0).meta({ description: "How long ago this window began." }),
-});
-export type RequestCount = z.infer<typeof RequestCount>;
-
-const Caller = z.string().regex(/^(user|address):[\w.:-]{0,64}$/);
-
 export const auth = contract(
   "auth",
   {
@@ -116,12 +101,10 @@ export const auth = contract(
       summary: "Count callers' requests, and tell how many there are in all.",
       scope: "internal",
       params: z.strictObject({
-        counts: z
-          .record(Caller, z.int().min(1).max(1_000_000))
-          .refine((counts) => Object.keys(counts).length <= MAX_CALLERS_COUNTED),
+        counts: Counts,
         window_seconds: z.int().min(1).max(MAX_RATE_WINDOW_SECONDS),
       }),
-      result: z.record(Caller, RequestCount),
+      result: Sums,
     },
     /** OpenID Connect Back-Channel Logout 1.0: an issuer tells that a session, or all of a user's, has ended. */
     backchannelLogout: {

@@ -1,5 +1,5 @@
 import type { ConnectionPool } from "../common/database/pool.ts";
-import type { RequestCount } from "./contract.ts";
+import type { RequestCount } from "./contract/request-count.ts";
 
 // Callers in order: two gateways that count the same ones wait for each other, and never in a circle.
 const COUNT = `

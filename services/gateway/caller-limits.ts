@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
-import type { RequestCount } from "../auth/contract.ts";
+import type { RequestCount } from "../auth/contract/request-count.ts";
 import { problem } from "../common/problem.ts";
 import { replicasOf } from "../common/replicas.ts";
 import type { Log } from "../common/service.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_RATE_WINDOW_SECONDS } from "../auth/contract.ts";
+import { MAX_RATE_WINDOW_SECONDS } from "../auth/contract/request-count.ts";
 import {
   type Environment,
   port,

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { MAX_CALLERS_COUNTED, type RequestCount } from "../auth/contract.ts";
+import { MAX_CALLERS_COUNTED, type RequestCount } from "../auth/contract/request-count.ts";
 import type { Log } from "../common/service.ts";
 import { callersTracked, countsTold } from "./rate-limit-metrics.ts";
 import { type Standing, Tally, type Window } from "./tally.ts";

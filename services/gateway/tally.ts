@@ -1,4 +1,4 @@
-import type { RequestCount } from "../auth/contract.ts";
+import type { RequestCount } from "../auth/contract/request-count.ts";
 
 /** Where a caller stands. */
 export interface Standing {
