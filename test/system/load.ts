@@ -51,7 +51,10 @@ export function startLoad({ urls, tokens, readsPerSecond, writesPerSecond }: Loa
     const name = kind === "write" ? randomUUID() : "";
     const sentAt = performance.now();
     const token = tokens[number % tokens.length] as string;
-    const { status, text } = await exchange(agent, choice[number % choice.length] as string, token, name);
+    const url = choice[number % choice.length];
+    const { status, text } = url
+      ? await exchange(agent, url, token, name)
+      : { status: 0, text: "there is nobody to send it to" };
     const tookMs = performance.now() - sentAt;
     sent.push({ kind, name, sentAt, tookMs, status, detail: status >= 200 && status < 300 ? "" : text });
   }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { startNatsServer } from "../../scripts/development/nats-server.ts";
 import { type System, startSystem } from "../support/system.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { failed, startLoad } from "./load.ts";
+import { failed, type Load, startLoad } from "./load.ts";
 
 // The NATS server killed, frozen, or behind a network that has gone silent, while requests come in.
 
@@ -17,6 +17,7 @@ let system: System;
 let nats: Awaited<ReturnType<typeof startNatsServer>>;
 let proxy: TcpProxy;
 let tokens: readonly string[];
+let load: Load | undefined;
 
 beforeAll(async () => {
   nats = await startNatsServer({ binary });
@@ -27,6 +28,7 @@ beforeAll(async () => {
   });
   tokens = await Promise.all(Array.from({ length: 4 }, () => system.issuer.token(`nats-${randomUUID()}`)));
 }, 60_000);
+afterEach(() => load?.stop());
 afterAll(async () => {
   await system?.stop();
   await proxy.stop();
@@ -57,9 +59,15 @@ describe("a NATS server that is", () => {
   it.each(faults)(
     "%s: not ready within 2 s, requests fail at once, and all is well within 2 s of its return",
     async (_, begin, end) => {
-      const load = startLoad({ urls: () => [system.url], tokens, readsPerSecond: 100, writesPerSecond: 5 });
+      const requests = startLoad({
+        urls: () => [system.url],
+        tokens,
+        readsPerSecond: 100,
+        writesPerSecond: 5,
+      });
+      load = requests;
       await delay(500);
-      expect(load.sent.filter(failed)).toEqual([]);
+      expect(requests.sent.filter(failed)).toEqual([]);
       const begunAt = performance.now();
       begin();
       const unreadyAt = await untilStatus("/ready", 503, 2_000 + ROOM_MS);
@@ -69,7 +77,7 @@ describe("a NATS server that is", () => {
       const returnedAt = performance.now();
       await untilStatus("/ready", 200, 2_000 + ROOM_MS);
       await delay(Math.max(0, returnedAt + 2_000 + ROOM_MS + 500 - performance.now()));
-      const sent = await load.stop();
+      const sent = await requests.stop();
 
       const meanwhile = sent.filter(({ sentAt }) => sentAt > unreadyAt && sentAt < endedAt);
       expect(meanwhile.length).toBeGreaterThan(50);

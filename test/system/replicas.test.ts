@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Replica, type System, startSystem } from "../support/system.ts";
 import { failed, type Load, READS_PER_SECOND, type Sent, startLoad, told } from "./load.ts";
 
@@ -9,6 +9,7 @@ import { failed, type Load, READS_PER_SECOND, type Sent, startLoad, told } from 
 
 let system: System;
 let tokens: readonly string[];
+let running: Load | undefined;
 
 beforeAll(async () => {
   system = await startSystem({
@@ -20,15 +21,17 @@ beforeAll(async () => {
     Array.from({ length: 4 }, () => system.issuer.token(`replicas-${randomUUID()}`)),
   );
 }, 60_000);
+afterEach(() => running?.stop());
 afterAll(() => system?.stop());
 
 function load(): Load {
-  return startLoad({
+  running = startLoad({
     urls: () => [system.url],
     tokens,
     readsPerSecond: READS_PER_SECOND,
     writesPerSecond: 20,
   });
+  return running;
 }
 
 /** One that is still running. */
@@ -55,14 +58,14 @@ describe("a replica that is killed", () => {
   it.each(["portfolios", "auth"])(
     "(%s) fails no GET, and no write that is sent more than a second later",
     async (service) => {
-      const running = load();
+      const requests = load();
       await delay(1_000);
       const victim = replicaOf(service);
       const killedAt = performance.now();
       victim.process.kill("SIGKILL");
       await once(victim.process, "exit");
       await delay(2_500);
-      const sent = await running.stop();
+      const sent = await requests.stop();
       expect(countOf(sent, "read")).toBeGreaterThan(READS_PER_SECOND * 2);
       expect(
         told(
@@ -79,19 +82,19 @@ describe("a replica that is killed", () => {
 
 describe("a replica that is frozen", () => {
   it("fails no request that is sent more than 3 s later, does nothing stale when it goes on, and serves again", async () => {
-    const running = load();
+    const requests = load();
     await delay(1_000);
     const victim = replicaOf("portfolios");
     const frozenAt = performance.now();
     victim.process.kill("SIGSTOP");
     await delay(4_500);
-    const before = await namesOfFailed(running.sent);
+    const before = await namesOfFailed(requests.sent);
     victim.process.kill("SIGCONT");
     await delay(1_000);
     const served = await servedBy(victim);
     await delay(1_000);
     expect(await servedBy(victim)).toBeGreaterThan(served);
-    const sent = await running.stop();
+    const sent = await requests.stop();
     expect(failedLater(sent, frozenAt, 3_000)).toEqual([]);
     expect(victim.output()).toContain("stood still");
     // What was sent to it and given up was not done afterwards; and there was some.

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { freePort } from "../../scripts/development/processes.ts";
 import { type Replica, type System, startSystem } from "../support/system.ts";
 import { failed, type Load, READS_PER_SECOND, startLoad, told } from "./load.ts";
@@ -12,6 +12,7 @@ const SERVICES = ["portfolios", "users", "auth", "accounts", "market"];
 
 let system: System;
 let tokens: readonly string[];
+let running: Load | undefined;
 
 beforeAll(async () => {
   system = await startSystem({
@@ -19,10 +20,12 @@ beforeAll(async () => {
   });
   tokens = await Promise.all(Array.from({ length: 4 }, () => system.issuer.token(`rolling-${randomUUID()}`)));
 }, 60_000);
+afterEach(() => running?.stop());
 afterAll(() => system?.stop());
 
 function load(urls: () => readonly string[]): Load {
-  return startLoad({ urls, tokens, readsPerSecond: READS_PER_SECOND, writesPerSecond: 20 });
+  running = startLoad({ urls, tokens, readsPerSecond: READS_PER_SECOND, writesPerSecond: 20 });
+  return running;
 }
 
 /** The one of a service that has run for the longest. */
@@ -43,7 +46,7 @@ const STEPS = [
 ];
 
 async function stopInOrder(replica: Replica): Promise<void> {
-  expect(await replica.stop()).toBe(0);
+  expect([await replica.stop(), replica.output().slice(-2_000)]).toEqual([0, expect.any(String)]);
   const positions = STEPS.map((step) => replica.output().indexOf(step));
   expect(positions).toEqual([...positions].sort((a, b) => a - b));
   expect(positions[0]).toBeGreaterThan(0);
@@ -53,14 +56,14 @@ describe("a rolling restart", () => {
   it(
     "of every service fails no request",
     async () => {
-      const running = load(() => [system.url]);
+      const requests = load(() => [system.url]);
       const startedAt = performance.now();
       for (let round = 0; round < ROUNDS; round += 1) {
         const old = SERVICES.map(eldest);
         await Promise.all(SERVICES.map((service) => system.start(service)));
         for (const replica of old) await stopInOrder(replica);
       }
-      const sent = await running.stop();
+      const sent = await requests.stop();
       expect(told(sent.filter(failed), startedAt)).toEqual([]);
       expect(sent.length).toBeGreaterThan(1_000);
     },
@@ -73,7 +76,7 @@ describe("a rolling restart", () => {
       const gateways = [await startGateway(), await startGateway()];
       const balancer = startBalancer(gateways);
       await balancer.until(2);
-      const running = load(balancer.urls);
+      const requests = load(balancer.urls);
       const startedAt = performance.now();
       for (let round = 0; round < ROUNDS; round += 1) {
         gateways.push(await startGateway());
@@ -82,7 +85,7 @@ describe("a rolling restart", () => {
         await stopInOrder(old.replica);
         gateways.shift();
       }
-      const sent = await running.stop();
+      const sent = await requests.stop();
       await balancer.stop();
       expect(told(sent.filter(failed), startedAt)).toEqual([]);
       expect(sent.length).toBeGreaterThan(1_000);
