@@ -18,6 +18,11 @@ afterAll(() => database.drop());
 
 const silent = { info: () => undefined, warn: () => undefined };
 
+function settingsOf(service: string, changes: Readonly<Record<string, string>> = {}) {
+  const environment = { DATABASE_URL: database.url, DB_MIN_CONNECTIONS: "1", DB_MAX_CONNECTIONS: "2" };
+  return readDatabaseSettings(service, { ...environment, ...changes });
+}
+
 /** A service that exists in this test only, with its schema still missing. */
 function newService() {
   const service = `tester_${randomBytes(4).toString("hex")}`;
@@ -141,6 +146,23 @@ describe("migrate", () => {
     await holding;
   });
 
+  it("leaves an older version alone, which stays ready and finds nothing to do", async () => {
+    const { service, migrations } = newService();
+    const { url } = database;
+    const [first] = migrations;
+    const older = first ? [first] : [];
+    await migrate({ service, url, migrations, log: silent });
+    await expect(migrate({ service, url, migrations: older, log: silent })).resolves.toEqual([]);
+    const opened = await openDatabase({
+      settings: settingsOf(service),
+      entities: [],
+      migrations: older,
+      log: silent,
+    });
+    await expect(opened.unreadiness()).resolves.toBeUndefined();
+    await opened.close();
+  });
+
   it("leaves no connection behind", async () => {
     const { service, migrations } = newService();
     await migrate({ service, url: database.url, migrations, log: silent });
@@ -151,11 +173,6 @@ describe("migrate", () => {
 });
 
 describe("a service's database", () => {
-  function settingsOf(service: string, changes: Readonly<Record<string, string>> = {}) {
-    const environment = { DATABASE_URL: database.url, DB_MIN_CONNECTIONS: "1", DB_MAX_CONNECTIONS: "2" };
-    return readDatabaseSettings(service, { ...environment, ...changes });
-  }
-
   it("says which migrations are missing, and is ready when they are applied", async () => {
     const { service, migrations } = newService();
     const { url } = database;
