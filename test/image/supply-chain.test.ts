@@ -76,6 +76,19 @@ describe("the GitHub workflows", () => {
     expect(steps().filter((step) => step.run?.includes("${{"))).toEqual([]);
   });
 
+  it("bring the tests what GitHub's machine does not have", () => {
+    const running = jobs().filter((job) => job.steps.some((step) => step.run === "bash .ci/run"));
+    expect(running.length).toBeGreaterThan(0);
+    for (const { steps: all } of running) {
+      const before = all.slice(
+        0,
+        all.findIndex((step) => step.run === "bash .ci/run"),
+      );
+      for (const tool of ["pgbouncer", "prometheus"])
+        expect(before.some((step) => step.run?.match(`install .*\\b${tool}\\b`))).toBe(true);
+    }
+  });
+
   it("run what a developer's machine runs, on the Node of package.json", async () => {
     expect(steps().map((step) => step.run)).toContain("bash .ci/run");
     expect(steps().map((step) => step.run)).toContain("npm audit signatures");
@@ -91,6 +104,38 @@ describe("renovate.json", () => {
     expect(await faultsBySchema("renovate", configuration)).toEqual([]);
     expect(await faultsBySchema("renovate", { ...configuration, schedule: 6 })).not.toEqual([]);
   }, 120_000);
+});
+
+describe("what tests and npm start fetch with pip", () => {
+  const folders = ["scripts", "test"];
+  interface Manager {
+    readonly managerFilePatterns: readonly string[];
+    readonly matchStrings: readonly string[];
+  }
+
+  it("is known to Renovate, each where it stands", async () => {
+    const configuration = JSON.parse(await readFile(join(ROOT, "renovate.json"), "utf8"));
+    const managers = configuration.customManagers as readonly Manager[];
+    const names = await Promise.all(
+      folders.map((folder) => readdir(join(ROOT, folder), { recursive: true })),
+    );
+    const paths = folders.flatMap((folder, index) => (names[index] ?? []).map((name) => `${folder}/${name}`));
+    const found: string[] = [];
+    const pinned: string[] = [];
+    for (const path of paths.filter((each) => each.endsWith(".ts"))) {
+      const text = await readFile(join(ROOT, path), "utf8");
+      if (text.includes("--hash=sha256:")) pinned.push(path);
+      const isManaged = managers.some(
+        ({ managerFilePatterns, matchStrings }) =>
+          managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(path)) &&
+          matchStrings.some((pattern) => new RegExp(pattern).test(text)),
+      );
+      if (isManaged) found.push(path);
+    }
+    expect(pinned.length).toBeGreaterThan(2);
+    const withRequirement = pinned.filter((path) => path !== "test/image/supply-chain.test.ts");
+    expect(withRequirement.filter((path) => !found.includes(path))).toEqual([]);
+  });
 });
 
 describe("the dependencies", () => {
