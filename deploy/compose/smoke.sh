@@ -32,6 +32,13 @@ for attempt in $(seq 30); do
   sleep 2
 done
 
-echo "== Grafana"
-"${call[@]}" "http://localhost:${GRAFANA_PORT:-3001}/api/health" >/dev/null
+echo "== the alerts"
+docker compose exec --no-TTY prometheus wget -q -O - http://127.0.0.1:9090/api/v1/rules | grep --quiet AvailabilityBurnsFast
+
+echo "== Grafana, with the dashboards"
+grafana=http://localhost:${GRAFANA_PORT:-3001}
+"${call[@]}" "$grafana/api/health" >/dev/null
+for dashboard in butler-requests butler-system; do
+  "${call[@]}" "$grafana/api/dashboards/uid/$dashboard" >/dev/null
+done
 echo "It works."
