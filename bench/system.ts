@@ -82,6 +82,9 @@ export async function startOurs({
           LOG_FORMAT: "json",
           CREDENTIALS_KEYS: credentialsKeys,
           MIGRATE_ON_START: "true",
+          // Counted, and never reached.
+          RATE_LIMIT_REQUESTS: "100000000",
+          RATE_LIMIT_ADDRESS_REQUESTS: "100000000",
           DB_MAX_CONNECTIONS: String(POOL_SIZE),
           ...(databaseUrl && { DATABASE_URL: databaseUrl }),
         },
