@@ -10,7 +10,7 @@ import { AUDIENCE, startIssuer, type TestIssuer } from "./issuer.ts";
 const MAIN = fileURLToPath(new URL("../../services/main.ts", import.meta.url));
 /** Node keeps compiled modules there: many processes load the same ones. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../.cache/compile", import.meta.url));
-/** Nothing is promised about it; some of them start at once on a machine that is busy with other tests. */
+/** Several processes start at once, on a machine that may be busy with other tests. */
 const START_TIMEOUT_MS = 40_000;
 
 /** A running process of one service. */

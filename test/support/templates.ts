@@ -14,7 +14,11 @@ export async function createTemplates(adminUrl: string): Promise<void> {
   } finally {
     await admin.end();
   }
-  const url = databaseUrl(adminUrl, TEMPLATE);
+  await migrateAll(databaseUrl(adminUrl, TEMPLATE));
+}
+
+/** Applies the migrations of all services to a database. */
+export async function migrateAll(url: string): Promise<void> {
   for (const [service, migrations] of Object.entries(migrationsOf)) {
     await migrate({ service, url, migrations, log: { info: () => undefined } });
   }

@@ -3,16 +3,17 @@ import { request as sendRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type System, startSystem } from "../support/system.ts";
 
+/** An account is deleted in a little more than two seconds; the rest is for a busy machine. */
+const REQUEST_TIMEOUT_MS = 7_000;
+
 let system: System;
 beforeAll(async () => {
   system = await startSystem({
     replicas: { portfolios: 2 },
-    environment: { REQUEST_TIMEOUT_MS: "4000", DB_MIN_CONNECTIONS: "3" },
+    environment: { REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS), DB_MIN_CONNECTIONS: "3" },
   });
 }, 60_000);
 afterAll(() => system.stop());
-
-const REQUEST_TIMEOUT_MS = 4_000;
 /** 100 ms are promised; what is looked with takes its time too, and the rest is for a busy machine. */
 const STOPPED_WITHIN_MS = 600;
 
@@ -160,14 +161,14 @@ describe("a client that leaves", () => {
   });
 
   it("has its account deleted all the same, which takes several steps", async () => {
-    const before = await countOf("users.users");
+    const [before, revoked] = await Promise.all([countOf("users.users"), countOf("auth.revocations")]);
     const subject = await newUser();
     expect((await system.request(subject, "POST", "/v1/portfolios", { name: "Last" })).status).toBe(201);
     const client = await send(subject, "DELETE", "/v1/me");
-    // It waits for two seconds in between.
-    await pause(300);
+    // The first step; then it waits for two seconds.
+    await until(async () => (await countOf("auth.revocations")) > revoked);
     client.leave();
-    await until(async () => (await countOf("users.users")) === before);
+    await until(async () => (await countOf("users.users")) === before, REQUEST_TIMEOUT_MS);
     expect(client.status()).toBeUndefined();
   });
 });
@@ -206,12 +207,13 @@ describe("a request whose time is up", () => {
   it("is not done by a replica that finds it when it wakes up", async () => {
     const subject = await newUser();
     const frozen = system.replicas.filter(({ service }) => service === "portfolios");
+    const sentAt = performance.now();
     for (const { process } of frozen) process.kill("SIGSTOP");
     try {
       const reply = await system.request(subject, "POST", "/v1/portfolios", { name: "Stale" });
       expect(reply.status).toBe(503);
       // Later than its time, and what clocks may differ by.
-      await pause(1_500);
+      await pause(sentAt + REQUEST_TIMEOUT_MS + 1_500 - performance.now());
     } finally {
       for (const { process } of frozen) process.kill("SIGCONT");
     }

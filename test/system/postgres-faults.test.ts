@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/glob
 import { type OwnPostgres, startOwnPostgres } from "../support/own-postgres.ts";
 import { type System, startSystem } from "../support/system.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { migrateAll } from "../support/templates.ts";
 
 const MIN_CONNECTIONS = 3;
 const MAX_CONNECTIONS = 8;
@@ -19,11 +20,11 @@ let system: System;
 
 beforeAll(async () => {
   postgres = await startOwnPostgres();
+  await migrateAll(postgres.url);
   proxy = await startTcpProxy({ host: "127.0.0.1", port: postgres.port });
   system = await startSystem({
     environment: {
       DATABASE_URL: postgres.url.replace(`:${postgres.port}/`, `:${proxy.port}/`),
-      MIGRATE_ON_START: "true",
       DB_MIN_CONNECTIONS: String(MIN_CONNECTIONS),
       DB_MAX_CONNECTIONS: String(MAX_CONNECTIONS),
     },
