@@ -12,7 +12,7 @@ beforeAll(async () => {
     replicas: { portfolios: 2 },
     environment: { REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS), DB_MIN_CONNECTIONS: "3" },
   });
-}, 60_000);
+}, 120_000);
 afterAll(() => system.stop());
 /** 100 ms are promised; what is looked with takes its time too, and the rest is for a busy machine. */
 const STOPPED_WITHIN_MS = 600;

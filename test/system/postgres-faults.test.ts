@@ -30,7 +30,7 @@ beforeAll(async () => {
     },
   });
   expect((await send("read")).status).toBe(200);
-}, 90_000);
+}, 120_000);
 afterEach(() => proxy.forward());
 afterAll(async () => {
   await system?.stop();

@@ -4,9 +4,11 @@ import { spanOfStatement } from "../tracing/statements.ts";
 import { tracing } from "../tracing.ts";
 import { cancelStatement } from "./aside.ts";
 import { type Connection, isBusy, type PooledClient, processIdOf } from "./connection.ts";
+import { STATEMENT_TIMEOUT_MS } from "./limits.ts";
 
 type TakeBack = (error?: Error | boolean) => void;
 
+const BEGINS = /^\s*(begin|start transaction)\b[^;]*$/i;
 const ENDS = /^\s*(commit|rollback|end)\b/i;
 const ROLLBACK = /^\s*rollback\b/i;
 
@@ -43,8 +45,10 @@ export class Loan implements PooledClient, Follower {
     const text = typeof statement === "string" ? statement : (statement as { readonly text?: string }).text;
     if (this.#work?.fault && !ROLLBACK.test(text ?? "")) throw this.#work.fault;
     this.#isEnding = text !== undefined && ENDS.test(text);
-    if (!tracing?.isRecording()) return this.#connection.client.query(...parameters);
-    return tracing.below(spanOfStatement(statement), () => this.#connection.client.query(...parameters));
+    const begins = typeof statement === "string" && BEGINS.test(statement);
+    const given = begins ? [withLimit(statement, this.#work?.remainingMs)] : parameters;
+    const send = () => this.#connection.client.query(...(given as typeof parameters));
+    return tracing?.isRecording() ? tracing.below(spanOfStatement(statement), send) : send();
   }) as unknown as pg.Client["query"];
 
   release(error?: Error | boolean): void {
@@ -73,6 +77,15 @@ export class Loan implements PooledClient, Follower {
     if (this.#isEnding || !isBusy(this.#connection.client)) return;
     this.#cancelling = cancelStatement(this.#connection.client);
   }
+}
+
+/**
+ * Where less time is left than the connection's own limit gives, each statement of the transaction gets no more than that
+ * from the server itself: should this process not be there to cancel it, nothing holds locks for longer than anybody waits.
+ */
+function withLimit(beginning: string, remainingMs = Number.POSITIVE_INFINITY): string {
+  if (remainingMs >= STATEMENT_TIMEOUT_MS) return beginning;
+  return `${beginning}; set local statement_timeout = ${Math.ceil(remainingMs) + 1}`;
 }
 
 /** Runs one statement on a connection that is borrowed for it. */

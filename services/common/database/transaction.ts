@@ -1,8 +1,6 @@
 import pg from "pg";
-import { presentWork } from "../deadline.ts";
 import type { PooledClient } from "./connection.ts";
 import { databaseProblem } from "./errors.ts";
-import { STATEMENT_TIMEOUT_MS } from "./limits.ts";
 import type { ConnectionPool } from "./pool.ts";
 
 /** Runs one statement of a transaction. */
@@ -18,7 +16,7 @@ export async function inTransaction<Result>(
 ): Promise<Result> {
   const client = await pool.connect();
   try {
-    await client.query(beginning(presentWork()?.remainingMs));
+    await client.query("begin");
     const result = await work(async (statement) => (await client.query(statement)).rows, client);
     await client.query("commit");
     client.release();
@@ -30,15 +28,6 @@ export async function inTransaction<Result>(
     client.release(fault);
     throw error;
   }
-}
-
-/**
- * Where less time is left than the connection's own limit gives, each statement gets no more than that from the server
- * itself: should this process not be there to cancel it, nothing holds locks for longer than anybody waits.
- */
-function beginning(remainingMs = Number.POSITIVE_INFINITY): string {
-  if (remainingMs >= STATEMENT_TIMEOUT_MS) return "begin";
-  return `begin; set local statement_timeout = ${Math.ceil(remainingMs) + 1}`;
 }
 
 function asError(error: unknown): Error {

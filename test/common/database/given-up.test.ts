@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { coalesce } from "../../../services/common/database/coalesce.ts";
+import { readDatabaseSettings } from "../../../services/common/database/config.ts";
+import { openDatabase } from "../../../services/common/database/database.ts";
 import { inTransaction } from "../../../services/common/database/transaction.ts";
 import { asPartOf, begin, end, Work } from "../../../services/common/deadline.ts";
 import { problem } from "../../../services/common/problem.ts";
@@ -175,6 +177,32 @@ describe("a transaction whose work is given up", () => {
     expect(short).toBeLessThanOrEqual(2_001);
     await expect(limitOf(new Work({ until: performance.now() + 30_000 }))).resolves.toBe(15_000);
     await expect(limitOf(new Work())).resolves.toBe(15_000);
+  });
+});
+
+describe("a transaction of MikroORM", () => {
+  it("has the time that is left as the limit of its statements, too", async () => {
+    const environment = { DATABASE_URL: ground.database.url, DB_MIN_CONNECTIONS: "1" };
+    const opened = await openDatabase({
+      settings: readDatabaseSettings("tester", environment),
+      entities: [],
+      migrations: [],
+      log: { info: () => undefined, warn: () => undefined },
+    });
+    const limitOf = (work: Work) =>
+      asPartOf(work, () =>
+        opened.fork().transactional(async (em) => {
+          const [row] = await em.execute<{ limit: number }[]>(
+            "select setting::int as limit from pg_settings where name = 'statement_timeout'",
+          );
+          return row?.limit;
+        }),
+      );
+    const short = await limitOf(new Work({ until: performance.now() + 3_000 }));
+    expect(short).toBeLessThanOrEqual(3_001);
+    expect(short).toBeGreaterThan(1_000);
+    await expect(limitOf(new Work())).resolves.toBe(15_000);
+    await opened.close();
   });
 });
 
