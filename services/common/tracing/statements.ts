@@ -28,7 +28,7 @@ export function spanOfStatement(statement: unknown): SpanOptions {
 }
 
 function describe(name: string | undefined, text: string): SpanOptions {
-  const [plain = ""] = text.split(/['$](?!\d)/, 1);
+  const [plain = ""] = text.split(/'|\$(?!\d)/, 1);
   const targets = [...plain.matchAll(TARGET)];
   // A select that feeds a write is part of that, and so is the event that is stored with it.
   const writes = targets.filter(([, insert, update, remove]) => insert ?? update ?? remove);

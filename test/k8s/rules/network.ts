@@ -38,6 +38,7 @@ const OUTSIDE: readonly Place[] = [
   place("Prometheus", "monitoring", { "app.kubernetes.io/name": "prometheus" }),
   place("PostgreSQL", "postgresql", { "app.kubernetes.io/name": "postgresql" }),
   place("the issuer", "keycloak", { "app.kubernetes.io/name": "keycloak" }),
+  place("the collector", "observability", { "app.kubernetes.io/name": "opentelemetry-collector" }),
   place("DNS", "kube-system", { "k8s-app": "kube-dns" }),
   place("another pod of kube-system", "kube-system", { "k8s-app": "metrics-server" }),
   place("another namespace's pod", "default", { "app.kubernetes.io/name": "gateway" }),
@@ -61,7 +62,7 @@ const OUTSIDE: readonly Place[] = [
     "64:ff9b::a9fe:a9fe",
   ].map((address) => ({ name: `the private address ${address}`, address })),
 ];
-const PORTS = [22, 53, 80, 443, 3000, 3030, 4222, 5432, 6222, 6432, 8222, 8443, 10250];
+const PORTS = [22, 53, 80, 443, 3000, 3030, 4222, 4318, 5432, 6222, 6432, 8222, 8443, 10250];
 
 function place(name: string, namespace: string, labels: Labels): Place {
   return { name, pod: { namespace, labels }, address: "10.1.2.3" };
@@ -107,6 +108,7 @@ function edge(from: string, to: string, port: number): Edge {
 /** The edges of the graph: over NATS everything but HTTP requests to the outside, and SQL. */
 function expectedEdges(documents: readonly Document[], graph: Graph): Edge[] {
   const isPooled = workloadsOf(documents).some(({ metadata }) => metadata.name === "pgbouncer");
+  const isTraced = documents.some(({ metadata }) => metadata.name === "butler-tracing");
   const { services, withDatabase, leaving } = graph;
   const migrations = withDatabase.map((name) => `${name}'s migration`);
   return [
@@ -117,6 +119,7 @@ function expectedEdges(documents: readonly Document[], graph: Graph): Edge[] {
       isPooled ? edge(name, "pgbouncer", 6432) : edge(name, "PostgreSQL", 5432),
     ),
     ...[...migrations, ...(isPooled ? ["pgbouncer"] : [])].map((name) => edge(name, "PostgreSQL", 5432)),
+    ...(isTraced ? services.map((name) => edge(name, "the collector", 4318)) : []),
     ...leaving.map((name) =>
       name === "auth" ? edge(name, "the issuer", 8443) : edge(name, "the internet", 443),
     ),

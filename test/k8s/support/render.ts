@@ -22,7 +22,7 @@ export const COMPOSITIONS = {
     maxConnections: 500,
   },
   "high, pooled": {
-    components: ["presets/high", "nats", "pgbouncer", "monitoring", "pool-autoscaling"],
+    components: ["presets/high", "nats", "pgbouncer", "monitoring", "pool-autoscaling", "tracing"],
     maxConnections: 500,
   },
 } as const satisfies Record<string, { components: readonly string[]; maxConnections: number }>;
