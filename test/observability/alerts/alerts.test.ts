@@ -11,7 +11,7 @@ const RULES = join(ROOT, "deploy/prometheus/butler.rules.yml");
 const BEGIN_MINUTE = 580;
 const AFTER_MINUTES = FAULT_MINUTE - BEGIN_MINUTE;
 /** With room for a busy machine. */
-const TEST_MS = 60_000;
+const TEST_MS = 200_000;
 
 beforeAll(async () => {
   await obtainPromtool();
@@ -57,23 +57,15 @@ function expectationsOf(fault: Fault): Expectations {
 
 describe("the alerts on a clean day", () => {
   it(
-    "are silent from its begin to its end",
-    async () => {
-      const isSilent = { promql_expr_test: [firedUntil(DAY_MINUTES, [])] };
-      expect(await verdict(cleanDay, 0, DAY_MINUTES, isSilent)).toBe("");
-    },
-    TEST_MS,
-  );
-
-  it(
-    "would not be if peaks lasted: some wait for their time",
+    "are silent from its begin to its end; some are pending, and would not be silent if peaks lasted",
     async () => {
       const pending = {
         expr: `count(count by (alertname) (last_over_time(ALERTS{alertstate="pending"}[${DAY_MINUTES}m]))) > bool 2`,
         eval_time: `${DAY_MINUTES}m`,
         exp_samples: [{ labels: "{}", value: 1 }],
       };
-      expect(await verdict(cleanDay, 0, DAY_MINUTES, { promql_expr_test: [pending] })).toBe("");
+      const expected = { promql_expr_test: [firedUntil(DAY_MINUTES, []), pending] };
+      expect(await verdict(cleanDay, 0, DAY_MINUTES, expected)).toBe("");
     },
     TEST_MS,
   );

@@ -15,7 +15,7 @@ const UNPACKED = join(FOLDER, "usr", "bin", "promtool");
 /** The oldest whose tests and checks are used here. */
 const OLDEST: readonly [number, number] = [2, 42];
 const NEEDED = `The tests need promtool ${OLDEST.join(".")} or newer on PATH, or apt with Debian's packages`;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 let found: Promise<string> | undefined;
 
