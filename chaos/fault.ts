@@ -13,6 +13,8 @@ export interface FaultPromise {
   readonly toldWithinMs?: number;
   /** Requests may end without a reply: the process that had taken them is gone. */
   readonly mayCut?: boolean;
+  /** A request whose client was told that it failed may be done afterwards: it lay in a server that stood still. */
+  readonly mayBeDoneLate?: boolean;
   /** Each failure counts as one of a rolling restart. */
   readonly isRolling?: boolean;
 }

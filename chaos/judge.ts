@@ -37,6 +37,7 @@ export function judge(fault: Fault, course: Course, window: Window, audit: Audit
   const late = failures.filter(({ sentAt }) => sentAt > goodAt);
   const times = failures.map(({ tookMs }) => tookMs);
   const slowest = Math.max(0, ...times);
+  const doneLate = shown("done after their clients were told that they failed", audit.late);
   const broken = [
     ...lateFault(late, promise.goodAfterMs, reference),
     ...neverFault(fault, failures),
@@ -44,7 +45,7 @@ export function judge(fault: Fault, course: Course, window: Window, audit: Audit
     ...toldFaults(fault, course, failures, slowest),
     ...shown("lost", audit.lost),
     ...shown("done twice", audit.doubled),
-    ...shown("done after its client was told that it failed", audit.late),
+    ...(promise.mayBeDoneLate ? [] : doneLate),
     ...whole,
     ...course.broken,
   ];
@@ -62,7 +63,7 @@ export function judge(fault: Fault, course: Course, window: Window, audit: Audit
     rollingFailed: promise.isRolling ? window.failed : 0,
     isUnrecovered: late.length > 0 || whole.length > 0,
     broken,
-    notes: course.notes,
+    notes: promise.mayBeDoneLate ? [...course.notes, ...doneLate] : course.notes,
   };
 }
 

@@ -9,8 +9,10 @@ import { MIN_CONNECTIONS, type Stage, WITH_DATABASE } from "./stage.ts";
 const WARM_UP_MS = 1_500;
 /** Watched for so long after all should be well. */
 const WATCH_MS = 1_500;
-/** The pools are whole, and no transaction is left open, so soon after that. */
+/** The pools are whole so soon after that. */
 const WHOLE_WITHIN_MS = 3_000;
+/** Of a client that is gone without a word, the server ends an open transaction after this, and a second for looking. */
+const ABANDONED_WITHIN_MS = 16_000;
 const LOOK_MS = 50;
 
 export interface RunOptions {
@@ -56,36 +58,33 @@ export async function runFault(
   const reference = fault.promise.from === "begin" ? course.begunAt : course.endedAt;
   const goodAt = reference + fault.promise.goodAfterMs + options.roomMs;
   await sleep(Math.max(0, goodAt + WATCH_MS - nowMs()));
-  const unwhole = await untilWhole(stage, Math.max(goodAt, nowMs()) + WHOLE_WITHIN_MS);
+  const unwhole = await untilWhole(stage, goodAt);
   await load.call("quiesce");
   const window = await load.call("window", from, Number.POSITIVE_INFINITY);
   await stage.mend();
   return judge(fault, course, window, await auditor.audit(), unwhole);
 }
 
-/** What is not as it was before, when there is no more time for it. */
-async function untilWhole(stage: Stage, limit: number): Promise<string[]> {
+/** Until the pools have their minimum, and no transaction is left open. @returns what is not so in time. */
+async function untilWhole({ postgres, replicasOf }: Stage, goodAt: number): Promise<string[]> {
   for (;;) {
-    const faults = await unwhole(stage);
-    if (faults.length === 0 || nowMs() > limit) return faults;
+    const rows = await postgres.query<{ service: string; count: number; open: number }>(`
+      select application_name as service, count(*)::int as count, count(*) filter (
+        where state like 'idle in transaction%' and now() - state_change > interval '1 s')::int as open
+      from pg_stat_activity where datname = current_database() group by 1`);
+    const pools = new Map(rows.map((row) => [row.service, row]));
+    const small: string[] = [];
+    const open: string[] = [];
+    for (const service of WITH_DATABASE) {
+      const { count = 0, open: transactions = 0 } = pools.get(service) ?? {};
+      const least = MIN_CONNECTIONS * replicasOf(service).filter((replica) => replica.isRunning()).length;
+      if (count < least)
+        small.push(`${service} has ${count} sessions in PostgreSQL, ${least} are the minimum`);
+      if (transactions > 0) open.push(`${service} has left ${transactions} transactions open`);
+    }
+    if (small.length === 0 && open.length === 0) return [];
+    if (small.length > 0 && nowMs() > goodAt + WHOLE_WITHIN_MS) return [...small, ...open];
+    if (nowMs() > goodAt + ABANDONED_WITHIN_MS) return open;
     await sleep(LOOK_MS);
   }
-}
-
-async function unwhole({ postgres, replicasOf }: Stage): Promise<string[]> {
-  const rows = await postgres.query<{ service: string; count: number; open: number }>(`
-    select application_name as service, count(*)::int as count, count(*) filter (
-      where state like 'idle in transaction%' and now() - state_change > interval '1 s')::int as open
-    from pg_stat_activity where datname = current_database() group by 1`);
-  const pools = new Map(rows.map((row) => [row.service, row]));
-  return WITH_DATABASE.flatMap((service) => {
-    const { count = 0, open = 0 } = pools.get(service) ?? {};
-    const least = MIN_CONNECTIONS * replicasOf(service).filter((replica) => replica.isRunning()).length;
-    return [
-      ...(count < least
-        ? [`${service} has ${count} sessions in PostgreSQL, at least ${least} are promised`]
-        : []),
-      ...(open > 0 ? [`${service} has left ${open} transactions open`] : []),
-    ];
-  });
 }

@@ -16,11 +16,9 @@ const HOGGED_MAX = 300;
 
 const gone = { goodAfterMs: BACK_WITHIN_MS, from: "end", toldWithinMs: TOLD_WITHIN_MS } as const;
 
-const OF_SERVICES = `application_name = any('{${WITH_DATABASE.join(",")}}')`;
-
-async function terminateAll({ stage }: Course): Promise<void> {
-  await stage.postgres.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${OF_SERVICES}`);
-}
+const TERMINATE_ALL = `
+  select pg_terminate_backend(pid) from pg_stat_activity
+  where application_name = any('{${WITH_DATABASE.join(",")}}')`;
 
 function fault(
   name: string,
@@ -64,28 +62,29 @@ function behind(
 /** Others take every connection that the server has; those of the services are terminated meanwhile. */
 async function hog(course: Course): Promise<void> {
   const { postgres, databaseUrl } = course.stage;
-  const url = new URL(databaseUrl);
-  Object.assign(url, { username: "hog", password: "hog" });
-  await postgres.query(
-    "do $$ begin create role hog login password 'hog'; exception when others then null; end $$",
-  );
+  await postgres.query("drop role if exists hog");
+  await postgres.query("create role hog login password 'hog'");
   await postgres.query("grant connect on database butler to hog");
+  const url = Object.assign(new URL(databaseUrl), { username: "hog", password: "hog" }).href;
+  // Had before there is none left.
+  const admin = await connected(databaseUrl);
   const clients: pg.Client[] = [];
-  const isOver = AbortSignal.timeout(DOWN_MS);
-  while (!isOver.aborted) {
-    const client = new pg.Client({ connectionString: url.href, application_name: "hog" });
-    client.on("error", () => undefined);
-    const isTaken =
-      clients.length < HOGGED_MAX &&
-      (await client.connect().then(
-        () => true,
-        () => false,
-      ));
-    if (isTaken) clients.push(client);
-    else await terminateAll(course);
+  const end = performance.now() + DOWN_MS;
+  while (performance.now() < end && clients.length < HOGGED_MAX) {
+    const client = await connected(url).catch(() => undefined);
+    if (client) clients.push(client);
+    else await admin.query(TERMINATE_ALL);
   }
-  course.note(`${clients.length} connections taken`);
-  await Promise.all(clients.map((client) => client.end()));
+  course.note(`${clients.length} connections were taken`);
+  await Promise.all([admin, ...clients].map((client) => client.end()));
+  await postgres.query("drop owned by hog");
+}
+
+async function connected(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString, application_name: "chaos" });
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
 }
 
 async function setReadOnly({ stage: { postgres } }: Course, value: "on" | "off"): Promise<void> {
@@ -93,12 +92,17 @@ async function setReadOnly({ stage: { postgres } }: Course, value: "on" | "off")
   await postgres.query("select pg_reload_conf()");
 }
 
-export const terminated = fault("terminate", "all sessions terminated, three times", gone, async (course) => {
-  for (let count = 0; count < 3; count += 1) {
-    await terminateAll(course);
-    await sleep(200);
-  }
-});
+export const terminated = fault(
+  "terminate",
+  "all sessions terminated, three times",
+  gone,
+  async ({ stage }) => {
+    for (let count = 0; count < 3; count += 1) {
+      await stage.postgres.query(TERMINATE_ALL);
+      await sleep(200);
+    }
+  },
+);
 
 export const postgresFaults: readonly Fault[] = [
   restart("restart", `PostgreSQL restarted in order, gone for ${DOWN_MS / 1000} s`, "SIGINT"),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fault } from "../fault.ts";
+import type { Course, Fault } from "../fault.ts";
+import type { Replica } from "../replica.ts";
 import { SERVICES, type Service } from "../stage.ts";
 
 const FREEZE_MS = 5_000;
@@ -49,17 +50,25 @@ export function rolling(name: string, services: readonly Service[], rounds: numb
     async run(course) {
       const { stage } = course;
       course.begin();
+      let stopping = Promise.resolve();
       for (let round = 0; round < rounds; round += 1) {
         for (const replica of services.flatMap((service) => [...stage.replicasOf(service)])) {
           await stage.start(replica.slot);
-          const fault = await replica.stop();
-          await stage.forget(replica);
-          if (fault) course.break(fault);
+          // The next one is started meanwhile, and no other one is told to stop.
+          await stopping;
+          stopping = stop(course, replica);
         }
       }
+      await stopping;
       course.end();
     },
   };
+}
+
+async function stop(course: Course, replica: Replica): Promise<void> {
+  const fault = await replica.stop();
+  await course.stage.forget(replica);
+  if (fault) course.break(fault);
 }
 
 export function replicaFaults(rounds: number): Fault[] {
