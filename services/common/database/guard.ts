@@ -1,9 +1,9 @@
 import pg from "pg";
 import { asPartOf } from "../deadline.ts";
 import { pingServer } from "./aside.ts";
-import { abandonConnection, type Connection, type PooledClient } from "./connection.ts";
+import { abandonConnection, type Connection, type PooledClient, processIdOf } from "./connection.ts";
 import type { ConnectionSupply } from "./connection-supply.ts";
-import { LostReplies } from "./lost-replies.ts";
+import { type Asking, LostReplies } from "./lost-replies.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 
 export interface GuardOptions {
@@ -76,9 +76,7 @@ export class Guard {
   }
 
   async #abandonLost(candidates: readonly Connection[]): Promise<void> {
-    const { supply, warn, closeIdle } = this.#options;
-    // Who waits for a connection should not have to wait for this, too.
-    if (!supply.hasRoom && supply.counts().idle === 0) return;
+    const { warn, closeIdle } = this.#options;
     const lost = await this.#lostAmong(candidates);
     if (lost.length === 0) return;
     warn(`The database knows nothing of ${lost.length} statements that wait for their reply: given up.`);
@@ -87,8 +85,11 @@ export class Guard {
   }
 
   async #lostAmong(candidates: readonly Connection[]): Promise<readonly Connection[]> {
-    const { connect, closeIdle } = this.#options;
-    const among = () => this.#lostReplies.among(candidates, connect);
+    const { supply, connect, closeIdle } = this.#options;
+    // Where all are in use, and may all be lost, it is asked beside them: who waits for one should not wait for this, too.
+    const isFull = !supply.hasRoom && supply.counts().idle === 0;
+    const ask = isFull ? () => this.#beside() : connect;
+    const among = () => this.#lostReplies.among(candidates, ask);
     return among()
       .catch(() => {
         // The connection that was to ask leads nowhere, and so may others that have not been used since.
@@ -96,6 +97,18 @@ export class Guard {
         return among();
       })
       .catch(() => []);
+  }
+
+  /** One connection more than the pool may have, for the moment that a question takes. */
+  async #beside(): Promise<Asking> {
+    const client = new pg.Client(this.#options.client);
+    client.on("error", () => undefined);
+    await client.connect();
+    return {
+      processId: processIdOf(client),
+      query: client.query.bind(client) as Asking["query"],
+      release: () => void client.end().catch(() => undefined),
+    };
   }
 }
 

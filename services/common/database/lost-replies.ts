@@ -12,6 +12,9 @@ const ANSWER_TIMEOUT_MS = 1_000;
 /** So often must it be found before it is believed: a reply may be on its way. */
 const FINDINGS = 2;
 
+/** A connection to ask on. */
+export type Asking = Pick<PooledClient, "processId" | "query" | "release">;
+
 /**
  * Finds the connections whose reply will never come: the server, asked on another one, runs no statement of theirs.
  * Something between here and there has forgotten them.
@@ -26,7 +29,7 @@ export class LostReplies {
    */
   async among(
     candidates: readonly Connection[],
-    connect: () => Promise<PooledClient>,
+    connect: () => Promise<Asking>,
   ): Promise<readonly Connection[]> {
     if (this.#isLooking) return [];
     this.#isLooking = true;
@@ -53,7 +56,7 @@ export class LostReplies {
 
 async function backendsWithoutStatement(
   candidates: readonly Connection[],
-  client: PooledClient,
+  client: Asking,
 ): Promise<ReadonlySet<number | null>> {
   const ids = candidates.map((connection) => processIdOf(connection.client));
   const statement = {

@@ -105,4 +105,13 @@ describe("connections that something on the way has forgotten", () => {
       client.release();
     }
   });
+
+  it("are found also when all that there may be are in use", async () => {
+    const test = await ground.openPool({ url: proxy.url, ...LONG, minConnections: 3, maxConnections: 3 });
+    const { pool } = test;
+    proxy.swallowOld();
+    const callers = Array.from({ length: 9 }, () => timed(pool.query(ONE)));
+    for (const { milliseconds } of await Promise.all(callers)) expect(milliseconds).toBeLessThan(8_000);
+    await until(async () => (await timed(pool.query(ONE))).problem === undefined, 5_000);
+  });
 });
