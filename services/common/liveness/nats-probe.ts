@@ -31,7 +31,7 @@ export async function probe(
     await delay(PROBE_INTERVAL_MS, undefined, { ref: false });
     if (protocol.transport !== transport) {
       // The client forgets attempts that took too long, but leaves their sockets open.
-      cut(transport);
+      forget(transport);
       transport = protocol.transport;
     }
     if (!tx.connected || client.isClosed() || (await answers(client))) continue;
@@ -64,6 +64,13 @@ async function answers(client: NatsConnection): Promise<boolean> {
     if (client.stats().inMsgs === inMsgs || utilization < BUSY_SHARE) return false;
   }
   return false;
+}
+
+/** Unheard: what the client still listens for on it, it would take for the loss of the connection that it has now. */
+function forget({ socket }: NatsTransport): void {
+  socket?.removeAllListeners();
+  socket?.on("error", () => undefined);
+  socket?.destroy();
 }
 
 function cut({ socket }: NatsTransport): void {
