@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Errors, type Middleware, type ServiceBroker } from "moleculer";
+import type { Middleware, ServiceBroker } from "moleculer";
 import { Counter, Gauge } from "prom-client";
 import { livenessMetrics } from "./liveness/metrics.ts";
 import { type Packet, partsOf, registryOf, type Transporter, transitOf } from "./liveness/parts.ts";
-import { returnAddress } from "./liveness/undelivered.ts";
+import { disconnected, returnAddress } from "./liveness/undelivered.ts";
 import { within } from "./within.ts";
 
 /** Between saying that requests are no longer taken and not taking any: who was told late still sends some. */
@@ -124,11 +124,6 @@ function publish(tx: Transporter, topic: string, data: Buffer, { type, target, p
   }
   const isRequest = type === "REQ" && target !== null;
   tx.client?.publish(topic, data, isRequest ? { reply: returnAddress(tx, payload.id) } : undefined);
-}
-
-/** Moleculer types it as if it had the parameters of its base. */
-function disconnected(): Error {
-  return new (Errors.BrokerDisconnectedError as unknown as new () => Error)();
 }
 
 /**

@@ -34,10 +34,15 @@ export const READS_PER_SECOND = Number(process.env.TEST_READS_PER_SECOND ?? 200)
 
 const TICK_MS = 10;
 const MAX_SOCKETS = 500;
+/** Where the machine does not get done what is sent, no more is sent until it has: else nothing would ever be over. */
+const MAX_UNDER_WAY = 200;
 /** Below the gateway's own, so that it does not close a connection on which a request is just being sent. */
 const IDLE_TIMEOUT_MS = 4_000;
 
-/** A constant load: requests are sent at their time, whether or not earlier ones have been answered. */
+/**
+ * A constant load: requests are sent at their time, whether or not earlier ones have been answered, up to what a machine
+ * can be expected to bear.
+ */
 export function startLoad({ urls, tokens, readsPerSecond, writesPerSecond }: LoadOptions): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, timeout: IDLE_TIMEOUT_MS });
   const sent: Sent[] = [];
@@ -66,6 +71,7 @@ export function startLoad({ urls, tokens, readsPerSecond, writesPerSecond }: Loa
       ["write", writesPerSecond],
     ] as const) {
       for (; begun[kind] < seconds * rate; begun[kind] += 1) {
+        if (underWay.size >= MAX_UNDER_WAY) continue;
         const work = one(kind).finally(() => underWay.delete(work));
         underWay.add(work);
       }

@@ -79,12 +79,13 @@ describe("a NATS server that is", () => {
       await delay(Math.max(0, returnedAt + 2_000 + ROOM_MS + 500 - performance.now()));
       const sent = await requests.stop();
 
-      const meanwhile = sent.filter(({ sentAt }) => sentAt > unreadyAt && sentAt < endedAt);
+      const meanwhile = sent.filter(({ sentAt, tookMs }) => sentAt > unreadyAt && sentAt + tookMs < endedAt);
       expect(meanwhile.length).toBeGreaterThan(50);
       expect(new Set(meanwhile.map(({ status }) => status))).toEqual(new Set([503]));
-      // What a reply takes that asks nobody is the machine's doing: it may be busy with other tests.
+      // What /health takes, which asks nobody, is the machine's doing: it may be busy with other tests. A turn of the event
+      // loop is all that is needed there; a request takes several.
       const times = meanwhile.map(({ tookMs }) => tookMs);
-      expect(median(times) - median(healthTimes)).toBeLessThan(100);
+      expect(median(times)).toBeLessThan(100 + 4 * median(healthTimes));
       expect(sent.filter(({ tookMs }) => tookMs > 2_000 + ROOM_MS)).toEqual([]);
       expect(sent.filter((each) => failed(each) && each.sentAt > returnedAt + 2_000 + ROOM_MS)).toEqual([]);
     },

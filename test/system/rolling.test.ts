@@ -24,7 +24,7 @@ afterEach(() => running?.stop());
 afterAll(() => system?.stop());
 
 function load(urls: () => readonly string[]): Load {
-  running = startLoad({ urls, tokens, readsPerSecond: READS_PER_SECOND, writesPerSecond: 20 });
+  running = startLoad({ urls, tokens, readsPerSecond: READS_PER_SECOND / 2, writesPerSecond: 20 });
   return running;
 }
 
@@ -65,9 +65,9 @@ describe("a rolling restart", () => {
       }
       const sent = await requests.stop();
       expect(told(sent.filter(failed), startedAt)).toEqual([]);
-      expect(sent.length).toBeGreaterThan(1_000);
+      expect(sent.length).toBeGreaterThan(500);
     },
-    30_000 + ROUNDS * 30_000,
+    60_000 + ROUNDS * 30_000,
   );
 
   it(
@@ -88,9 +88,9 @@ describe("a rolling restart", () => {
       const sent = await requests.stop();
       await balancer.stop();
       expect(told(sent.filter(failed), startedAt)).toEqual([]);
-      expect(sent.length).toBeGreaterThan(1_000);
+      expect(sent.length).toBeGreaterThan(500);
     },
-    30_000 + ROUNDS * 15_000,
+    60_000 + ROUNDS * 15_000,
   );
 });
 

@@ -3,8 +3,8 @@ import type { Errors, Middleware, ServiceBroker } from "moleculer";
 import { Breaker } from "./breaker.ts";
 import { RepeatBudget } from "./budget.ts";
 import { callsRepeated, repeatsDenied } from "./metrics.ts";
-import { type ActionEndpoint, registryOf, transitOf } from "./parts.ts";
-import { NOT_EXECUTED } from "./undelivered.ts";
+import { type ActionEndpoint, registryOf, type Transporter, transitOf } from "./parts.ts";
+import { disconnected, NOT_EXECUTED } from "./undelivered.ts";
 
 /** One more try where it is not known whether the first was executed; up to so many where it certainly was not. */
 const MAX_ATTEMPTS = 5;
@@ -57,6 +57,7 @@ export function attempts(): Middleware {
 /** The calls of one action. */
 class Calling {
   readonly #broker: ServiceBroker;
+  readonly #tx: Transporter | undefined;
   readonly #send: Send;
   readonly #budget: RepeatBudget;
   readonly #breakers: Map<ActionEndpoint, Breaker>;
@@ -68,12 +69,15 @@ class Calling {
     breakers: Map<ActionEndpoint, Breaker>,
   ) {
     this.#broker = broker;
+    this.#tx = transitOf(broker)?.tx;
     this.#send = send;
     this.#budget = budget;
     this.#breakers = breakers;
   }
 
   begin(call: Call): Promise<unknown> {
+    // Moleculer would find out later, and write a line about each.
+    if (!this.#tx?.connected) return Promise.reject(disconnected());
     this.#budget.called();
     // Nearly always there is no breaker, and nothing else is done on the way.
     if (this.#breakers.size > 0) return this.#attempt(call, 1);
@@ -95,7 +99,7 @@ class Calling {
     this.#note(call, error);
     const reason = reasonToRepeat(call, error, attempt);
     // When the connection itself is gone, there is no other way.
-    if (!reason || !transitOf(this.#broker)?.tx.connected) throw error;
+    if (!reason || !this.#tx?.connected) throw error;
     if (!this.#budget.take()) {
       repeatsDenied.inc();
       throw error;

@@ -72,6 +72,11 @@ export function notExecuted(action: string, nodeID: string, reason: string): Err
   return new Errors.MoleculerRetryableError(message, 503, NOT_EXECUTED, { action, nodeID });
 }
 
+/** Nothing can be sent now. (Moleculer types it as if it had the parameters of its base.) */
+export function disconnected(): Error {
+  return new (Errors.BrokerDisconnectedError as unknown as new () => Error)();
+}
+
 /**
  * Moleculer's own for "not here", which it answers only before anything is done (`implement` makes a problem of what
  * handlers throw). Older processes know it too.
