@@ -37,6 +37,8 @@ interface Internals {
   readonly connection: NodeJS.EventEmitter & { readonly stream: Socket; end(): void };
 }
 
+/** A statement that runs longer than any request may is stopped by the server. */
+export const STATEMENT_TIMEOUT_MS = 15_000;
 /** For the rest of a reply whose first part was an error; what takes longer is a statement that nobody waits for. */
 const SETTLE_TIMEOUT_MS = 100;
 /** A server that does not confirm a goodbye for this long is hung up on. */

@@ -3,7 +3,7 @@ import { PostgresDialect } from "kysely";
 import pg from "pg";
 import { within } from "../within.ts";
 import type { DatabaseSettings } from "./config.ts";
-import { STATEMENT_TIMEOUT_MS } from "./limits.ts";
+import { STATEMENT_TIMEOUT_MS } from "./connection.ts";
 import { type MigrationList, migrate, ormOptions } from "./migrate.ts";
 import { ConnectionPool } from "./pool.ts";
 import { poolMetrics } from "./pool-metrics.ts";

@@ -3,8 +3,13 @@ import { type Follower, presentWork, type Work } from "../deadline.ts";
 import { spanOfStatement } from "../tracing/statements.ts";
 import { tracing } from "../tracing.ts";
 import { cancelStatement } from "./aside.ts";
-import { type Connection, isBusy, type PooledClient, processIdOf } from "./connection.ts";
-import { STATEMENT_TIMEOUT_MS } from "./limits.ts";
+import {
+  type Connection,
+  isBusy,
+  type PooledClient,
+  processIdOf,
+  STATEMENT_TIMEOUT_MS,
+} from "./connection.ts";
 
 type TakeBack = (error?: Error | boolean) => void;
 

@@ -7,7 +7,6 @@ import { Guard } from "./guard.ts";
 import { Loan, runOn } from "./loan.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
 import { retryConflicts } from "./retry.ts";
-import { upkeepIntervalMs } from "./upkeep.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface PoolOptions {
@@ -23,8 +22,8 @@ export interface PoolOptions {
   readonly warn: (message: string) => void;
 }
 
-/** More requests than this many per connection are refused at once rather than queued. */
-const MAX_WAITING_PER_CONNECTION = 50;
+/** So often idle times, lifetimes and the minimum are looked after. */
+const UPKEEP_INTERVAL_MS = 250;
 
 /**
  * A pool of PostgreSQL connections whose six settings mean what the README says, exactly:
@@ -54,7 +53,7 @@ export class ConnectionPool {
       failed: (error, oldestAttempt) => this.#refuseUnserved(error, oldestAttempt),
     });
     this.#waiting = new WaitingLine({
-      maxLength: options.maxConnections * MAX_WAITING_PER_CONNECTION,
+      maxConnections: options.maxConnections,
       timeoutMs: options.acquireTimeoutMs,
       metrics: options.metrics,
       // When nobody holds one, and still none came, it is the server that does not answer.
@@ -86,7 +85,7 @@ export class ConnectionPool {
       throw error;
     }
     if (this.#ending) throw problem("DATABASE_UNAVAILABLE");
-    this.#upkeep = setInterval(() => this.#maintain(), upkeepIntervalMs(this.#options)).unref();
+    this.#upkeep = setInterval(() => this.#maintain(), UPKEEP_INTERVAL_MS).unref();
     this.#guard.begin();
   }
 

@@ -5,13 +5,15 @@ import type { PooledClient } from "./connection.ts";
 import type { PoolMetrics } from "./pool-metrics.ts";
 
 export interface WaitingLineOptions {
-  /** More are refused at once rather than queued. */
-  readonly maxLength: number;
+  readonly maxConnections: number;
   readonly timeoutMs: number;
   readonly metrics: PoolMetrics;
   /** What those are told whose time is over. */
   readonly timeoutProblem: () => Error;
 }
+
+/** More than this many for each connection are refused at once rather than queued. */
+const MAX_WAITING_PER_CONNECTION = 50;
 
 interface Waiter extends Follower {
   readonly resolve: (client: PooledClient) => void;
@@ -41,8 +43,8 @@ export class WaitingLine {
    * @param work what the connection is for; who gives it up leaves the line.
    */
   join(askedAt: number, work?: Work): Promise<PooledClient> {
-    const { maxLength, timeoutMs, metrics } = this.#options;
-    if (this.length >= maxLength) {
+    const { maxConnections, timeoutMs, metrics } = this.#options;
+    if (this.length >= maxConnections * MAX_WAITING_PER_CONNECTION) {
       metrics.refused();
       return Promise.reject(problem("POOL_EXHAUSTED"));
     }
