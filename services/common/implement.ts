@@ -1,6 +1,7 @@
 import type { Context, ServiceSchema } from "moleculer";
 import type { z } from "zod";
 import { checkScope } from "./access.ts";
+import { type CallLimit, callLimit } from "./call-limit.ts";
 import { type ActionEntry, type Call, type Contract, isRepeatable } from "./contract.ts";
 import { asPartOf, begin, end, type Work } from "./deadline.ts";
 import { abandonmentEvents, workOf } from "./deadline-wire.ts";
@@ -49,6 +50,8 @@ export interface Implementation<C extends Contract, Uses extends Contract> {
   readonly handlers: Handlers<C, Uses>;
   /** The problem behind an error of what the service stands on, if it knows it. */
   readonly problemBehind?: (error: unknown) => ProblemCode | undefined;
+  /** How many calls may be under way at once; many, unless stated. */
+  readonly maxCalls?: number;
   /** Remembers keys; needed where an action has a route for POST. */
   readonly idempotency?: Idempotency;
 }
@@ -58,6 +61,7 @@ const commonProblems: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   "VALIDATION_FAILED",
   "UNAUTHENTICATED",
   "FORBIDDEN",
+  "OVERLOADED",
   "POOL_EXHAUSTED",
   "DATABASE_UNAVAILABLE",
   "SERVICE_UNAVAILABLE",
@@ -76,6 +80,7 @@ export function implement<const C extends Contract, const Uses extends Contract 
   implementation: Implementation<C, Uses>,
 ): ServiceSchema {
   const { contract, handlers } = implementation;
+  const limit = callLimit(implementation.maxCalls);
   const actions: Record<string, unknown> = {};
   for (const [action, entry] of Object.entries(contract.actions)) {
     const handler = handlers[action as keyof C["actions"]] as unknown as Handler;
@@ -84,7 +89,7 @@ export function implement<const C extends Contract, const Uses extends Contract 
       visibility: "public",
       // Callers learn it with the action: see `liveness/attempts.ts`.
       repeatable: isRepeatable(entry),
-      handler: tracedAction(name, entry, guarded(name, entry, handler, implementation)),
+      handler: tracedAction(name, entry, guarded(name, entry, handler, implementation, limit)),
     };
   }
   return { name: contract.name, actions, events: abandonmentEvents } as unknown as ServiceSchema;
@@ -102,11 +107,17 @@ function guarded(
   entry: ActionEntry,
   handler: Handler,
   { problemBehind, idempotency }: Foundation,
+  limit: CallLimit,
 ) {
   const timer = actionTimer(name);
   const outlivesStall = isRepeatable(entry);
+  const isInternal = entry.scope === "internal";
   return async (wire: Wire): Promise<unknown> => {
     const startedAt = performance.now();
+    if (!limit.enter(isInternal)) {
+      timer.failed(startedAt, "OVERLOADED");
+      throw limit.refusal(name, wire.broker.nodeID);
+    }
     const loggedAs = wire.requestID ?? wire.id;
     const work = workOf(remainingMsOf(wire), wire.meta.ticket, { outlivesStall, loggedAs });
     begin(work);
@@ -128,6 +139,7 @@ function guarded(
       throw problem(code, data);
     } finally {
       end(work);
+      limit.left();
       // The caller knows its own meta; sending it back would cost a copy per hop.
       if (wire.nodeID !== wire.broker.nodeID) wire.meta = {};
     }

@@ -76,6 +76,7 @@ export const problemKinds = {
   RATE_LIMITED: { status: 429, title: "Too many requests in too short a time." },
   HEADERS_TOO_LARGE: { status: 431, title: "The request headers are too large." },
   INTERNAL_ERROR: { status: 500, title: "Something went wrong on our side." },
+  OVERLOADED: { status: 503, title: "There is too much to do just now.", retryAfterSeconds: 1 },
   POOL_EXHAUSTED: { status: 503, title: "All database connections are busy.", retryAfterSeconds: 1 },
   DATABASE_UNAVAILABLE: { status: 503, title: "The database cannot be reached.", retryAfterSeconds: 2 },
   SERVICE_UNAVAILABLE: {
@@ -120,7 +121,7 @@ const brokerErrors: Readonly<Record<string, ProblemCode>> = {
   SERVICE_NOT_FOUND: "SERVICE_UNAVAILABLE",
   SERVICE_NOT_AVAILABLE: "SERVICE_UNAVAILABLE",
   REQUEST_REJECTED: "SERVICE_UNAVAILABLE",
-  QUEUE_FULL: "SERVICE_UNAVAILABLE",
+  QUEUE_FULL: "OVERLOADED",
   BAD_GATEWAY: "SERVICE_UNAVAILABLE",
   REQUEST_TIMEOUT: "DEADLINE_EXCEEDED",
   REQUEST_SKIPPED: "DEADLINE_EXCEEDED",

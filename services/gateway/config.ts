@@ -58,6 +58,16 @@ export const gatewayVariables = {
     networks,
     "Addresses and networks of the proxies in front of the gateway, comma separated. Only what they add to `X-Forwarded-For` is believed.",
   ),
+  maxConcurrentRequests: variable(
+    "MAX_CONCURRENT_REQUESTS",
+    positiveInteger(2_000, 100_000),
+    "Requests that a gateway works on at once; one route has half of them at most. More get 503, sooner where a route is slow.",
+  ),
+  maxConnections: variable(
+    "MAX_CONNECTIONS",
+    positiveInteger(10_000, 100_000),
+    "Connections that a gateway has open. From nine tenths on, those on which nothing has come yet make room.",
+  ),
 } as const;
 
 export interface GatewayConfig {
@@ -70,6 +80,8 @@ export interface GatewayConfig {
   readonly addressLimit: number;
   readonly windowSeconds: number;
   readonly trustedProxies: readonly string[];
+  readonly maxConcurrentRequests: number;
+  readonly maxConnections: number;
 }
 
 /** @throws {ConfigurationError} naming each wrong variable. */

@@ -1,11 +1,14 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { MAX_REVOCATIONS } from "../auth/contract.ts";
 import type { Principal } from "../common/principal.ts";
 import { problemOf } from "../common/problem.ts";
-import type { Log, ServiceModule } from "../common/service.ts";
+import type { Log, OpenService, ServiceModule } from "../common/service.ts";
 import { abandonment } from "./abandonment.ts";
+import { type Admission, admission } from "./admission.ts";
+import { doorOf } from "./admission-door.ts";
+import { admissionMetrics } from "./admission-metrics.ts";
 import { authenticator } from "./authenticate.ts";
 import { type CallerLimits, callerLimits } from "./caller-limits.ts";
 import { clientAddresses } from "./client-address.ts";
@@ -48,6 +51,8 @@ const service: ServiceModule = (environment) => {
     const routes = routesOfContracts(contracts);
     const pages = publicPages({ routes, publicUrl: config.publicUrl, unreadiness });
     const draining = new Draining();
+    const entrance = admission(config.maxConcurrentRequests);
+    const door = doorOf(entrance);
     let server: Server | undefined;
     let revocations: RevocationList | undefined;
     let limits: CallerLimits | undefined;
@@ -57,10 +62,11 @@ const service: ServiceModule = (environment) => {
       mixins: [mixin],
       settings: { ...webSettings, onError: errorHandler(log) },
       created(this: Gateway) {
-        server = createHttpServer((request, response) => void this.httpHandler(request, response));
+        const listener: RequestListener = (request, response) => void this.httpHandler(request, response);
+        server = createHttpServer(listener, config.maxConnections);
         revocations = revocationsOf(this.broker, log);
         limits = callerLimits(this.broker, config, log);
-        const dependencies = dependenciesOf(this.broker, config, { revocations, limits }, log);
+        const dependencies = dependenciesOf(this.broker, config, { revocations, limits, entrance }, log);
         this.addRoute({ ...webRoute, aliases: aliasesOf(routes, pages, dependencies) });
         // moleculer-web writes each request's alias into a debug line, whether or not it is logged.
         for (const alias of this.aliases) {
@@ -70,17 +76,19 @@ const service: ServiceModule = (environment) => {
       },
       async started() {
         revocations?.start();
+        entrance.start();
         await listen(server as Server, config.port, config.host);
       },
       async stopped() {
         revocations?.stop();
         limits?.stop();
+        entrance.stop();
         await close(server as Server);
       },
       methods: {
         httpHandler(this: Gateway, request: RoutedRequest, response: ServerResponse) {
           draining.heard(response);
-          return prepare(request, response)
+          return prepare(request, response) && door.opens(request, response)
             ? mixin.methods.httpHandler.call(this, request, response)
             : undefined;
         },
@@ -92,7 +100,7 @@ const service: ServiceModule = (environment) => {
     return {
       schema: schema as unknown as ServiceSchema,
       uses: contracts.map(({ name }) => name),
-      metrics: { metrics: rateLimitMetrics, collect: () => undefined },
+      metrics: metricsOf(entrance),
       async drain() {
         await draining.begin();
         server?.closeIdleConnections();
@@ -136,10 +144,17 @@ const webRoute = {
   pathToRegexpOptions: { sensitive: true, trailing: false },
 };
 
+/** What keeps requests out, or lets them in. */
+interface Guards {
+  readonly revocations: RevocationList;
+  readonly limits: CallerLimits;
+  readonly entrance: Admission;
+}
+
 function dependenciesOf(
   broker: ServiceBroker,
   config: GatewayConfig,
-  { revocations, limits }: { readonly revocations: RevocationList; readonly limits: CallerLimits },
+  { revocations, limits, entrance }: Guards,
   log: Log,
 ): HandlerDependencies {
   const call: HandlerDependencies["call"] = (action, params, options) => {
@@ -163,9 +178,16 @@ function dependenciesOf(
     limits,
     call,
     abandonment: abandonment(broker),
+    gate: entrance.gate,
+    pause: entrance.pause,
     requestTimeoutMs: config.requestTimeoutMs,
     log,
   };
+}
+
+function metricsOf(entrance: Admission): NonNullable<OpenService["metrics"]> {
+  const { metrics, collect } = admissionMetrics(entrance);
+  return { metrics: [...metrics, ...rateLimitMetrics], collect };
 }
 
 function revocationsOf(broker: ServiceBroker, log: Log): RevocationList {

@@ -9,9 +9,11 @@ import { isProblem, problemKinds, problemOf } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import { parseMembers } from "../common/validation.ts";
 import type { Abandonment } from "./abandonment.ts";
+import type { Gate } from "./admission.ts";
+import type { RefusalPause } from "./admission-pause.ts";
 import type { AskingRequest } from "./authenticate.ts";
 import type { CallerLimits } from "./caller-limits.ts";
-import type { AddressOf } from "./client-address.ts";
+import { type AddressOf, networkOf } from "./client-address.ts";
 import { knownTagsOf } from "./conditional.ts";
 import { idempotencyOf } from "./idempotency-key.ts";
 import { sendProblem } from "./problem-response.ts";
@@ -46,6 +48,8 @@ export interface HandlerDependencies {
   readonly limits: Pick<CallerLimits, "countUser" | "countAddress">;
   readonly call: CallAction;
   readonly abandonment: Abandonment;
+  readonly gate: (method: string, path: string) => Gate;
+  readonly pause: Pick<RefusalPause, "refused">;
   readonly requestTimeoutMs: number;
   readonly log: Log;
 }
@@ -61,10 +65,11 @@ export type RouteHandler = (
  * not right), one call of the owning service, the reply.
  */
 export function routeHandler(route: Route, dependencies: HandlerDependencies): RouteHandler {
-  const { abandonment, addressOf, call, limits, requestTimeoutMs, log } = dependencies;
+  const { abandonment, addressOf, call, limits, pause, requestTimeoutMs, log } = dependencies;
   const identify = callerOf(dependencies);
   const { action, entry, isConditional, method, path, pattern } = route;
   const recorder = requestRecorder(method, path);
+  const gate = dependencies.gate(method, path);
   const isPublic = entry.scope === "public";
   const isWrite = method !== "GET";
   const takesKey = method === "POST";
@@ -82,22 +87,32 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       const principal = isPublic ? undefined : await identify(request, response, { requestId, address });
       if (principal) checkScope(principal, entry);
       else await limits.countAddress(address, response);
+      const caller = principal?.userId ?? networkOf(address);
+      // Before its body is read, and again when it is let in: until then, a body that comes slowly takes no room.
+      gate.check(caller);
       const params = await parametersOf(route, request, response, received);
       parseMembers(entry.params, params);
       const known = isConditional ? knownTagsOf(request.headers["if-none-match"]) : undefined;
       const idempotency = takesKey
         ? idempotencyOf(request.headers["idempotency-key"] as string | undefined, route, params)
         : undefined;
-      const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (performance.now() - startedAt)));
+      const enteredAt = performance.now();
+      const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (enteredAt - startedAt)));
       if (response.closed) return;
+      gate.enter(caller);
       ticket = abandonment.ticket(timeoutMs);
       const options = { principal, address, timeoutMs, requestId, ticket };
-      if (principal && isWrite && principal.scopes !== "all") {
-        // What a script does with a personal access token is written down before it is done.
-        await call("auth.record", actRecord(action, principal, options), options);
-        if (response.closed) return;
+      let result: unknown;
+      try {
+        if (principal && isWrite && principal.scopes !== "all") {
+          // What a script does with a personal access token is written down before it is done.
+          await call("auth.record", actRecord(action, principal, options), options);
+          if (response.closed) return;
+        }
+        result = await call(action, params, idempotency ? { ...options, idempotency } : options);
+      } finally {
+        gate.left(caller, performance.now() - enteredAt);
       }
-      const result = await call(action, params, idempotency ? { ...options, idempotency } : options);
       if (entry.everyPage)
         await sendEveryPage(response, route, result, (cursor) =>
           call(action, { ...params, cursor }, options),
@@ -108,7 +123,9 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       if (response.closed) return;
       const { code, data } = problemOf(error);
       recorder.refused(code);
-      if (problemKinds[code].status >= 500) {
+      // One of many, which their metric counts.
+      if (code === "OVERLOADED") pause.refused(response);
+      else if (problemKinds[code].status >= 500) {
         log.error({ requestId, action, problem: code, err: error }, "Request failed.");
       }
       sendProblem(response, code, inBody(entry.bodyMember, data), pattern);

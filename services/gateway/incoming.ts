@@ -3,6 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { sendProblem } from "./problem-response.ts";
 
 const MAX_URL_LENGTH = 8192;
+/** Node would drop those past its own limit without a word. */
+const MAX_HEADERS = 100;
+const TOO_MANY_HEADERS = { detail: `The request must have at most ${MAX_HEADERS} headers.` };
 const REQUEST_ID = /^[\w-]{8,64}$/;
 /** RFC 9112 §3.2.2: clients of proxies send the whole URL; a server must take it. */
 const ORIGIN = /^https?:\/\/[^/?#]*/i;
@@ -18,7 +21,8 @@ export type IncomingRequest = IncomingMessage & {
 
 /**
  * Gives the request its id, and takes `/api` off its address.
- * Answers false when it was refused: its address is too long, or it does not name one host (RFC 9112 §3.2).
+ * Answers false when it was refused: its address is too long, it has too many headers, or it does not name one host
+ * (RFC 9112 §3.2).
  */
 export function prepare(request: IncomingRequest, response: ServerResponse): boolean {
   const { headers } = request;
@@ -31,9 +35,11 @@ export function prepare(request: IncomingRequest, response: ServerResponse): boo
   request.prefix = url.startsWith("/api/") ? "/api" : "";
   request.originalUrl = url.slice(request.prefix.length);
   request.url = request.originalUrl;
-  if (url.length <= MAX_URL_LENGTH && namesOneHost(request)) return true;
+  const hasTooManyHeaders = request.rawHeaders.length > 2 * MAX_HEADERS;
+  if (url.length <= MAX_URL_LENGTH && !hasTooManyHeaders && namesOneHost(request)) return true;
   const refusal = { "X-Request-ID": request.requestId, Connection: "close" };
   if (url.length > MAX_URL_LENGTH) sendProblem(response, "URI_TOO_LONG", {}, "/", refusal);
+  else if (hasTooManyHeaders) sendProblem(response, "HEADERS_TOO_LARGE", TOO_MANY_HEADERS, "/", refusal);
   else sendProblem(response, "MALFORMED_REQUEST", { detail: "Exactly one Host is required." }, "/", refusal);
   return false;
 }

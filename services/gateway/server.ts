@@ -8,6 +8,7 @@ import {
 import type { Socket } from "node:net";
 import { ConfigurationError } from "../common/config.ts";
 import { type ProblemCode, problemKinds } from "../common/problem.ts";
+import { limitConnections } from "./connection-limit.ts";
 import { problemDocument } from "./problem-response.ts";
 import { cutSlowReaders } from "./slow-readers.ts";
 
@@ -19,6 +20,8 @@ const TIMEOUT_CHECK_INTERVAL_MS = 500;
 /** Between requests; the Keep-Alive header of each reply tells clients. */
 const KEEP_ALIVE_TIMEOUT_MS = 9_000;
 const MAX_REQUESTS_PER_SOCKET = 100_000;
+/** Where nothing else is said. */
+const MAX_CONNECTIONS = 10_000;
 /** Who was refused has this long to read why, then the socket is cut. */
 const LINGER_MS = 1_000;
 /** Once the server has stopped, sockets that are still open after this are cut. */
@@ -27,7 +30,7 @@ const LAST_REPLIES_MS = 5_000;
 const openSockets = new WeakMap<Server, Set<Socket>>();
 
 /** The HTTP server of the gateway, with every limit set: who sends slowly or too much is cut off. */
-export function createHttpServer(listener: RequestListener): Server {
+export function createHttpServer(listener: RequestListener, maxConnections = MAX_CONNECTIONS): Server {
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -49,6 +52,7 @@ export function createHttpServer(listener: RequestListener): Server {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  limitConnections(server, maxConnections);
   const looking = cutSlowReaders(sockets);
   server.once("close", () => clearInterval(looking));
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;

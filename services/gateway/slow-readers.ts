@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { connectionsCut } from "./admission-metrics.ts";
 
 /** Whoever reads less than this of a waiting reply in the time below is cut off. */
 const MIN_BYTES_READ = 16 * 1024;
@@ -28,7 +29,10 @@ export function cutSlowReaders(sockets: ReadonlySet<Socket>): NodeJS.Timeout {
       const taken = socket.bytesWritten - socket.writableLength;
       const before = waiting.get(socket);
       if (!before || taken - before.taken >= MIN_BYTES_READ) waiting.set(socket, { taken, since: now });
-      else if (now - before.since >= PATIENCE_MS) socket.destroy();
+      else if (now - before.since >= PATIENCE_MS) {
+        connectionsCut.labels("unread").inc();
+        socket.destroy();
+      }
     }
   }, LOOK_INTERVAL_MS).unref();
 }

@@ -66,7 +66,7 @@ describe("problemOf", () => {
     [
       "a full queue",
       new Errors.QueueIsFullError({ action: "a.b", nodeID: "n", service: "a", size: 1, limit: 1 }),
-      "SERVICE_UNAVAILABLE",
+      "OVERLOADED",
     ],
     ["a timeout", new Errors.RequestTimeoutError({ action: "a.b", nodeID: "n" }), "DEADLINE_EXCEEDED"],
     ["no time left", new Errors.RequestSkippedError({ action: "a.b", nodeID: "n" }), "DEADLINE_EXCEEDED"],

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Errors, Middleware, ServiceBroker } from "moleculer";
+import { TOO_MANY_CALLS } from "../call-limit.ts";
 import { Breaker } from "./breaker.ts";
 import { RepeatBudget } from "./budget.ts";
 import { callsRepeated, repeatsDenied } from "./metrics.ts";
@@ -127,7 +128,8 @@ class Calling {
     const timedOut = type === "REQUEST_TIMEOUT" || type === "DEADLINE_EXCEEDED";
     if (!timedOut) {
       // Any other problem is an answer.
-      if (type !== "REQUEST_REJECTED" && type !== NOT_EXECUTED) this.#answered(endpoint);
+      if (type !== "REQUEST_REJECTED" && type !== NOT_EXECUTED && type !== TOO_MANY_CALLS)
+        this.#answered(endpoint);
       return;
     }
     if ((options.timeout ?? 0) < MIN_TELLING_TIMEOUT_MS) return;
@@ -154,7 +156,7 @@ function reasonToRepeat(
   attempt: number,
 ): "not executed" | "lost" | undefined {
   if (attempt >= MAX_ATTEMPTS) return undefined;
-  if (type === NOT_EXECUTED) return "not executed";
+  if (type === NOT_EXECUTED || type === TOO_MANY_CALLS) return "not executed";
   return type === "REQUEST_REJECTED" && action.repeatable && attempt === 1 ? "lost" : undefined;
 }
 
