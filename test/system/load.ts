@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Agent, request as send } from "node:http";
+import type { Replica } from "../support/system.ts";
 
 /** A request that was sent, and what became of it. */
 export interface Sent {
@@ -32,6 +33,7 @@ export interface LoadOptions {
 /** Few enough for a machine that runs other tests at the same time. */
 export const READS_PER_SECOND = Number(process.env.TEST_READS_PER_SECOND ?? 200);
 
+const MAX_TOLD = 50;
 const TICK_MS = 10;
 const MAX_SOCKETS = 500;
 /** Where the machine does not get done what is sent, no more is sent until it has: else nothing would ever be over. */
@@ -100,6 +102,14 @@ export function told(failures: readonly Sent[], sinceMs: number): string[] {
     ({ kind, sentAt, tookMs, status, detail }) =>
       `${kind} sent at ${Math.round(sentAt - sinceMs)} ms, ${status} after ${Math.round(tookMs)} ms: ${detail}`,
   );
+}
+
+/** Failures, if there are any, with what the processes noticed: that they stood still for seconds, say. */
+export function explained(failures: readonly string[], replicas: readonly Replica[]): string[] {
+  if (failures.length === 0) return [];
+  const lines = replicas.flatMap((replica) => replica.output().split("\n"));
+  const telling = lines.filter((line) => /stood still|NATS is (gone|back)|was lost|joined/.test(line));
+  return [...failures.slice(0, MAX_TOLD), ...telling.slice(-MAX_TOLD)];
 }
 
 function exchange(agent: Agent, url: string, token: string, name: string) {

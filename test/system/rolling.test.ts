@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { freePort } from "../../scripts/development/processes.ts";
 import { type Replica, type System, startSystem } from "../support/system.ts";
-import { failed, type Load, READS_PER_SECOND, type Sent, startLoad, told } from "./load.ts";
+import { explained, failed, type Load, READS_PER_SECOND, startLoad, told } from "./load.ts";
 
 // New replicas of every service are started, and the old ones told to stop, one after another, while requests come in.
 
@@ -64,7 +64,7 @@ describe("a rolling restart", () => {
         for (const replica of old) await stopInOrder(replica);
       }
       const sent = await requests.stop();
-      expect(failuresOf(sent, startedAt)).toEqual([]);
+      expect(explained(told(sent.filter(failed), startedAt), system.replicas)).toEqual([]);
       expect(sent.length).toBeGreaterThan(500);
     },
     60_000 + ROUNDS * 30_000,
@@ -87,23 +87,12 @@ describe("a rolling restart", () => {
       }
       const sent = await requests.stop();
       await balancer.stop();
-      expect(failuresOf(sent, startedAt)).toEqual([]);
+      expect(explained(told(sent.filter(failed), startedAt), system.replicas)).toEqual([]);
       expect(sent.length).toBeGreaterThan(500);
     },
     60_000 + ROUNDS * 15_000,
   );
 });
-
-/** With what the processes noticed, if there are any: a machine that stands still for seconds is one of the reasons. */
-function failuresOf(sent: readonly Sent[], sinceMs: number): string[] {
-  const failures = told(sent.filter(failed), sinceMs);
-  if (failures.length === 0) return [];
-  const lines = system.replicas.flatMap((replica) => replica.output().split("\n"));
-  return [
-    ...failures.slice(0, 20),
-    ...lines.filter((line) => /stood still|NATS is gone|was lost/.test(line)),
-  ];
-}
 
 interface Gateway {
   readonly url: string;

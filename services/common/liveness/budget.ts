@@ -1,7 +1,7 @@
 /** Of each call, so much may be spent on trying others once more: at most a fifth more calls than without. */
 const EARNED_PER_CALL = 0.2;
-/** So that also who calls rarely may try again. */
-const RESERVE = 20;
+/** So that also who calls rarely, or has just started, may try again what a replica held that died. */
+const RESERVE = 100;
 /** What is not spent is kept up to this; a frozen replica holds the calls of seconds, which all fail at once. */
 const MAX_KEPT = 1_000;
 

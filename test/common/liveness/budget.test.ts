@@ -9,7 +9,7 @@ function spend(budget: RepeatBudget): number {
 
 describe("RepeatBudget", () => {
   it("lets a few calls be repeated before any were made", () => {
-    expect(spend(new RepeatBudget())).toBe(20);
+    expect(spend(new RepeatBudget())).toBe(100);
   });
 
   it("grows by a fifth of the calls, and no more than that can be repeated", () => {
