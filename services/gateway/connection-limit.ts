@@ -4,6 +4,8 @@ import { connectionsCut } from "./admission-metrics.ts";
 
 /** From this share of the limit on, connections that say nothing make room. */
 const CROWDED = 0.9;
+/** Whoever has just connected is about to say something. */
+const GRACE_MS = 1_000;
 
 /**
  * Bounds how many connections there are at once. When it gets crowded, each new one takes the place of the one that has
@@ -13,23 +15,26 @@ const CROWDED = 0.9;
 export function limitConnections(server: Server, maxConnections: number): void {
   server.maxConnections = maxConnections;
   const crowd = Math.max(1, Math.floor(maxConnections * CROWDED));
-  const silent = new Set<Socket>();
+  /** Since when; the oldest first. */
+  const silentSince = new Map<Socket, number>();
   let open = 0;
 
   server.on("connection", (socket: Socket) => {
     open += 1;
-    silent.add(socket);
+    const now = performance.now();
+    if (open > crowd) cutLongestSilent(now);
+    silentSince.set(socket, now);
     socket.once("close", () => {
       open -= 1;
-      silent.delete(socket);
+      silentSince.delete(socket);
     });
-    if (open > crowd) cutLongestSilent();
   });
   server.on("drop", () => connectionsCut.labels("full").inc());
 
-  function cutLongestSilent(): void {
-    for (const socket of silent) {
-      silent.delete(socket);
+  function cutLongestSilent(now: number): void {
+    for (const [socket, since] of silentSince) {
+      if (now - since < GRACE_MS) return;
+      silentSince.delete(socket);
       // Those that have said something meanwhile are found out here, once each.
       if (socket.bytesRead > 0) continue;
       connectionsCut.labels("silent").inc();

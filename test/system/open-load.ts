@@ -1,0 +1,85 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** A stage of a load: so many requests each second, for so long. */
+export interface Stage {
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+/** A request as it is sent again and again, each time with the next of these tokens. */
+export interface OpenLoadPlan {
+  readonly url: string;
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: string;
+  readonly tokens: readonly string[];
+  readonly stages: readonly Stage[];
+  /** A request for which no connection is free by its time waits; its time counts from when it was due. */
+  readonly connections: number;
+  /** Whoever has no reply by then gives up, and connects anew. */
+  readonly patienceMs: number;
+}
+
+/** What became of the requests that were due in one tenth of a second. */
+export interface Slot {
+  due: number;
+  /** Status 2xx. */
+  succeeded: number;
+  /** Status 503. */
+  refused: number;
+  /** Of those, how many were told when to come back. */
+  refusedWithRetryAfter: number;
+  /** Any other status. */
+  other: number;
+  /** No reply in time, or a connection that was lost. */
+  unanswered: number;
+  /** How long those that succeeded took, and those that were refused. */
+  readonly succeededMs: number[];
+  readonly refusedMs: number[];
+}
+
+export interface OpenLoadResult {
+  readonly slots: readonly Slot[];
+  /** The worst delay of the load itself: where that is large, the load was not what it says. */
+  readonly lateMs: number;
+  readonly cpuSeconds: number;
+}
+
+export const SLOT_MS = 100;
+
+/** Sends requests at their time whether or not earlier ones were answered, from a process of its own. */
+export async function runOpenLoad(plan: OpenLoadPlan): Promise<OpenLoadResult> {
+  const child = fork(fileURLToPath(new URL("open-load-process.ts", import.meta.url)), { execArgv: [] });
+  const ended = once(child, "exit");
+  child.send(plan);
+  const reply = await Promise.race([once(child, "message"), ended.then(() => undefined)]);
+  if (!reply) throw new Error("The process that makes the load has ended.");
+  child.kill();
+  await ended;
+  return reply[0] as OpenLoadResult;
+}
+
+/** The sums of some slots. */
+export function summed(slots: readonly Slot[]) {
+  const sum = (count: (slot: Slot) => number) => slots.reduce((total, slot) => total + count(slot), 0);
+  const sorted = (times: (slot: Slot) => readonly number[]) => slots.flatMap(times).sort((a, b) => a - b);
+  const seconds = (slots.length * SLOT_MS) / 1000;
+  return {
+    due: sum(({ due }) => due),
+    succeeded: sum(({ succeeded }) => succeeded),
+    refused: sum(({ refused }) => refused),
+    refusedWithRetryAfter: sum(({ refusedWithRetryAfter }) => refusedWithRetryAfter),
+    other: sum(({ other }) => other),
+    unanswered: sum(({ unanswered }) => unanswered),
+    succeededPerSecond: sum(({ succeeded }) => succeeded) / seconds,
+    succeededMs: quantilesOf(sorted(({ succeededMs }) => succeededMs)),
+    refusedMs: quantilesOf(sorted(({ refusedMs }) => refusedMs)),
+  };
+}
+
+function quantilesOf(sorted: readonly number[]) {
+  const at = (share: number) => Math.round(sorted[Math.floor((sorted.length - 1) * share)] ?? 0);
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
+}
