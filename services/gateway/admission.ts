@@ -7,9 +7,11 @@ import { RefusalPause } from "./admission-pause.ts";
 const LOOK_INTERVAL_MS = 100;
 /** Of all that may be under way, what one route may hold at most. */
 const SHARE_OF_ROUTE = 1 / 2;
-/** While half of the room is free, a caller may have any part of it; then no more than this. */
-const SHARE_OF_CALLER = 1 / 4;
+/** While so much of the room is free, a caller may have any part of it; then no more than its share. */
 const CROWDED = 1 / 2;
+/** The share is that of as many callers as there are, but at least and at most of so many. */
+const SHARING_MIN = 2;
+const SHARING_MAX = 4;
 
 /** One route's entrance. */
 export interface Gate {
@@ -40,8 +42,8 @@ export type RefusalReason = "total" | "route" | "caller" | "event_loop" | "conne
 
 /**
  * How many requests are let in. Each route has a limit that follows how many it gets done (`admission-limit.ts`), so that
- * one that is slow takes no room from others; none has more than half of all; and where it gets crowded, no caller has more
- * than a quarter of a route or of all. Nothing waits here: within its limit, a request waits where the work is done, which
+ * one that is slow takes no room from others; none has more than half of all; and where it gets crowded, callers have equal
+ * shares of a route and of all, a quarter where there are many. Nothing waits here: within its limit, a request waits where the work is done, which
  * the limit keeps short; past it, it is refused at once, which costs little (`admission-pause.ts`).
  */
 export function admission(maxConcurrentRequests: number): Admission {
@@ -97,8 +99,8 @@ function gateOf(route: Pick<Gate, "method" | "path">, max: number, all: Callers)
     const room = limit.limit;
     if (all.total >= max) refuse("total");
     if (here.total >= room) refuse("route");
-    if (here.total >= room * CROWDED && here.of(caller) >= room * SHARE_OF_CALLER) refuse("caller");
-    if (all.total >= max * CROWDED && all.of(caller) >= max * SHARE_OF_CALLER) refuse("caller");
+    if (here.total >= room * CROWDED && here.of(caller) >= here.shareOf(caller, room)) refuse("caller");
+    if (all.total >= max * CROWDED && all.of(caller) >= all.shareOf(caller, max)) refuse("caller");
   }
 
   return {
@@ -130,6 +132,12 @@ class Callers {
 
   of(caller: string): number {
     return this.#counts.get(caller) ?? 0;
+  }
+
+  /** Of so much room, when it gets crowded. */
+  shareOf(caller: string, room: number): number {
+    const callers = this.#counts.size + (this.#counts.has(caller) ? 0 : 1);
+    return room / Math.min(SHARING_MAX, Math.max(SHARING_MIN, callers));
   }
 
   add(caller: string): void {

@@ -131,9 +131,11 @@ describe("shares", () => {
     expect(gate.limit.limit).toBe(200);
     expect(fill(gate, "greedy")).toBe(100);
     expect(fill(gate, "modest", 40)).toBe(40);
-    // A quarter is anybody's, as long as there is room.
-    expect(fill(gate, "second")).toBe(50);
-    expect(fill(gate, "third")).toBe(10);
+    expect(fill(gate, "third", 5)).toBe(5);
+    // With four of them, a quarter is each one's.
+    expect(fill(gate, "fourth")).toBe(50);
+    expect(fill(gate, "third")).toBe(5);
+    expect(fill(gate, "greedy")).toBe(0);
   });
 
   it("a route has half of all room at most, and the others are not concerned", () => {
@@ -144,7 +146,7 @@ describe("shares", () => {
     expect(fill(gate("/other"), "z", 20)).toBe(20);
   });
 
-  it("a caller has a quarter of all room at most, over whatever routes", () => {
+  it("a caller has half of all room at most, over whatever routes", () => {
     const { all, gate } = gates(80);
     const routes = ["/a", "/b", "/c", "/d"].map(gate);
     const held = routes.map((route) => fill(route, "greedy"));

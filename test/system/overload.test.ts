@@ -5,11 +5,11 @@ import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { type OpenLoadPlan, runOpenLoad, SLOT_MS, type Stage, summed } from "./open-load.ts";
 
 /** Each way between portfolios and its database: so its few connections bound what fits, not this machine. */
-const DATABASE_DELAY_MS = 15;
+const DATABASE_DELAY_MS = 20;
 const CONNECTIONS = 500;
 const PROBE_INTERVAL_MS = 100;
-/** What fits beside other tests on two cores varies by so much from second to second. */
-const ROOM = 0.1;
+/** What fits varies by so much from one second to another where other tests run on the same two cores. */
+const ROOM = 0.3;
 
 let system: System;
 let proxy: TcpProxy;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   database.hostname = "127.0.0.1";
   database.port = String(proxy.port);
   const [quick] = system.replicas.filter(({ service }) => service === "portfolios");
-  await system.start("portfolios", { DATABASE_URL: database.href, DB_MAX_CONNECTIONS: "8" });
+  await system.start("portfolios", { DATABASE_URL: database.href, DB_MAX_CONNECTIONS: "4" });
   await quick?.stop();
   const users = Array.from({ length: 40 }, (_, number) => `user-${number}`);
   tokens = await Promise.all(users.map((user) => system.issuer.token(user)));
@@ -74,7 +74,7 @@ function probing(requests: Readonly<Record<string, () => Promise<Response>>>) {
 
 describe("ten times the load that fits", () => {
   it("is refused but for what fits: at once, with Retry-After; others are answered throughout, and it is over within a second", async () => {
-    const most = summed((await load([{ perSecond: 200, seconds: 5 }])).slots);
+    const most = summed((await load([{ perSecond: 300, seconds: 4 }])).slots);
     const fits = most.succeededPerSecond;
     await delay(2_000);
 
@@ -109,11 +109,11 @@ describe("ten times the load that fits", () => {
   }, 90_000);
 });
 
-describe("a caller who asks for ten times what fits", () => {
+describe("a caller who asks for many times what fits", () => {
   it("takes nothing from another one on the same route", async () => {
     await delay(3_000);
     const [greedy, modest] = await Promise.all([
-      load([{ perSecond: 400, seconds: 6 }], { tokens: [await system.issuer.token("greedy")] }),
+      load([{ perSecond: 600, seconds: 6 }], { tokens: [await system.issuer.token("greedy")] }),
       load([{ perSecond: 5, seconds: 6 }], {
         tokens: [await system.issuer.token("modest")],
         connections: 50,
