@@ -43,7 +43,9 @@ export async function startReceiver(): Promise<Receiver> {
     bodies.push(...chunks, ...body);
     if (receiver.answers === 200 && request.url === "/v1/traces") spans.push(...spansOf(Buffer.concat(body)));
     if (receiver.answers === undefined) return;
-    response.writeHead(request.url === "/v1/traces" ? receiver.answers : 404).end("canary-of-the-receiver");
+    const isTaken = receiver.answers === 200 && request.url === "/v1/traces";
+    response.writeHead(request.url === "/v1/traces" ? receiver.answers : 404);
+    response.end(isTaken ? undefined : "canary-of-the-receiver");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const receiver: Receiver = {

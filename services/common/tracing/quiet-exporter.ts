@@ -14,7 +14,8 @@ export function lossReport(warn: (message: string) => void) {
     const now = performance.now();
     if (now - warnedAt < WARNING_INTERVAL_MS) return;
     warnedAt = now;
-    warn(`${lost} spans of traces were lost: ${reason.replaceAll(/\s+/g, " ").slice(0, MAX_REASON_LENGTH)}`);
+    const what = lost > 0 ? `${lost} spans of traces were lost` : "Traces";
+    warn(`${what}: ${reason.replaceAll(/\s+/g, " ").slice(0, MAX_REASON_LENGTH)}`);
     lost = 0;
   };
 }

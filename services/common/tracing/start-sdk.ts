@@ -13,7 +13,8 @@ import { sampling } from "./sampling.ts";
 // More than these are dropped: a receiver that is slow or gone costs so much memory, and no request anything.
 const MAX_QUEUED_SPANS = 4_096;
 const MAX_BATCH = 512;
-const MAX_EXPORTS_AT_ONCE = 4;
+/** All that is queued, at a stop, and what was under way. */
+const MAX_EXPORTS_AT_ONCE = MAX_QUEUED_SPANS / MAX_BATCH + 2;
 const EXPORT_INTERVAL_MS = 2_000;
 /** For one batch, its repetitions included. */
 const EXPORT_TIMEOUT_MS = 5_000;
@@ -32,11 +33,19 @@ const SPAN_LIMITS = {
 /** Sets up the SDK: what is recorded is sent in batches, aside from all requests. */
 export function startSdk(config: TracingConfig & { url: string }, process: TracedProcess): Tracing {
   const report = lossReport(process.warn);
-  const warn = (message: string) => report(0, message);
+  // A part of the SDK says its name first.
+  const warn = (...words: readonly unknown[]) =>
+    report(
+      0,
+      words
+        .slice(0, 2)
+        .filter((word) => typeof word === "string")
+        .join(": "),
+    );
   // What the SDK itself says to its errors quotes whole answers.
   diag.setLogger(
     { error: () => warn("an export failed"), warn, info: ignore, debug: ignore, verbose: ignore },
-    DiagLogLevel.WARN,
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   const exporter = new OTLPTraceExporter({
     url: config.url,
