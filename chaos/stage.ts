@@ -81,9 +81,12 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     database: DATABASE,
     services: WITH_DATABASE,
   });
-  for (const [service, migrations] of Object.entries(migrationsOf)) {
-    await migrate({ service, url: urls[service] as string, migrations, log: { info: () => undefined } });
-  }
+  const quiet = { info: () => undefined };
+  await Promise.all(
+    Object.entries(migrationsOf).map(([service, migrations]) =>
+      migrate({ service, url: urls[service] as string, migrations, log: quiet }),
+    ),
+  );
 
   const slots = SERVICES.flatMap((service) =>
     Array.from({ length: counts[service] }, (_, index) => ({ service, slot: `${service}-${index + 1}` })),

@@ -18,7 +18,8 @@ export interface Audit {
 const AFTERWARDS_MS = 100;
 const PAGE_SIZE = 500;
 
-interface Row {
+/** What is in the database. */
+export interface Row {
   readonly id: string;
   readonly mark: string;
   readonly revision: number;
@@ -38,9 +39,10 @@ export async function auditDatabase(book: Book, databaseUrl: string): Promise<Au
   }
 }
 
-type Found = Readonly<Record<ThingKind, ReadonlyMap<string, readonly Row[]>>>;
+export type Found = Readonly<Record<ThingKind, ReadonlyMap<string, readonly Row[]>>>;
 
-function compare(book: Book, found: Found): Audit {
+/** @param found the rows of each kind by their mark. */
+export function compare(book: Book, found: Found): Audit {
   const audit = { checked: 0, lost: [] as string[], doubled: [] as string[], late: [] as string[] };
   for (const creation of book.creations) {
     const rows = found[creation.kind].get(creation.mark) ?? [];
