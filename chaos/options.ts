@@ -57,22 +57,34 @@ export interface ChaosOptions {
 const TWO_EACH = Object.fromEntries(SERVICES.map((service) => [service, 2])) as Record<Service, number>;
 const FEWER = { gateway: 2, auth: 1, users: 1, portfolios: 2, accounts: 1, market: 1 };
 
-/** Reads the command line. @returns a text when that is asked for. @throws {ChaosError} */
-export function readOptions(argumentList: readonly string[]): ChaosOptions | string {
-  const values = parse(argumentList);
-  if (values.help) return HELP;
-  const soaking = soak(wholeNumber("soak-minutes", values["soak-minutes"], 10, 1_000));
-  const regular = [
-    ...replicaFaults(wholeNumber("rounds", values.rounds, 20, 1_000)),
+const ROUNDS = 20;
+const EVENTS = 100_000;
+const SOAK_MINUTES = 10;
+
+/** All faults in their order, the soak last. */
+export function faultsOf({ rounds = ROUNDS, events: count = EVENTS, soakMinutes = SOAK_MINUTES }): Fault[] {
+  return [
+    ...replicaFaults(rounds),
     ...natsFaults,
     ...postgresFaults,
     overload,
     relay,
-    events(wholeNumber("events", values.events, 100_000, 10_000_000)),
+    events(count),
+    soak(soakMinutes),
   ];
-  const all = [...regular, soaking];
+}
+
+/** Reads the command line. @returns a text when that is asked for. @throws {ChaosError} */
+export function readOptions(argumentList: readonly string[]): ChaosOptions | string {
+  const values = parse(argumentList);
+  if (values.help) return HELP;
+  const all = faultsOf({
+    rounds: wholeNumber("rounds", values.rounds, ROUNDS, 1_000),
+    events: wholeNumber("events", values.events, EVENTS, 10_000_000),
+    soakMinutes: wholeNumber("soak-minutes", values["soak-minutes"], SOAK_MINUTES, 1_000),
+  });
   if (values.list) return all.map(({ name, title }) => `${name.padEnd(26)}${title}`).join("\n");
-  const usual = values.short ? short : values.soak ? all : regular;
+  const usual = values.short ? short : values.soak ? all : all.slice(0, -1);
   const faults = values.only === undefined ? usual : chosen(values.only, all);
   return {
     faults,

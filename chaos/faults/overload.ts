@@ -6,6 +6,7 @@ import type { Stage } from "../stage.ts";
 /** Beyond the constant load, by steps, until more does not bring more. */
 const STEPS = [1, 2, 3, 4, 6, 8];
 const STEP_MS = 2_500;
+const CLEARLY_LESS = 0.7;
 const PAUSE_MS = 2_000;
 const TIMES = 10;
 const BURST_MS = 10_000;
@@ -14,6 +15,12 @@ const ADAPTING_MS = 2_000;
 const KEPT_SHARE = 0.9;
 /** "At once", for the middle one of those that are refused. */
 const REFUSED_WITHIN_MS = 100;
+/** Recovered is who is as fast as before, or three times as slow; and nobody who is faster than this is slow. */
+const RECOVERED_WITHIN_MS = 1_000;
+const SLOWER_MAX = 3;
+const FAST_MS = 100;
+/** What is sent meanwhile shows whether it has recovered. */
+const RECOVERED_LOOK_MS = 2_000;
 const LOOK_MS = 200;
 const LOOK_TIMEOUT_MS = 2_000;
 
@@ -31,7 +38,7 @@ async function peakOf({ stage, rate }: Course): Promise<number> {
     await sleep(STEP_MS);
     spans.push({ from, to: nowMs() });
     const sofar = await Promise.all(spans.map(({ from, to }) => goodput(stage, from, to - 500)));
-    if ((sofar.at(-1) ?? 0) < 0.95 * Math.max(...sofar)) break;
+    if ((sofar.at(-1) ?? 0) < CLEARLY_LESS * Math.max(...sofar)) break;
   }
   await stage.load.call("setBurstRate", 0);
   await sleep(PAUSE_MS);
@@ -66,9 +73,10 @@ async function watch({ replicas }: Stage, isOver: () => boolean): Promise<string
 export const overload: Fault = {
   name: "overload",
   title: `${TIMES} times the constant load for ${BURST_MS / 1000} s`,
-  promise: { goodAfterMs: 1_000, from: "end" },
+  promise: { goodAfterMs: RECOVERED_WITHIN_MS, from: "end" },
   async run(course) {
     const { stage, rate, roomMs } = course;
+    const calm = await stage.load.call("window", 0, nowMs());
     const peak = await peakOf(course);
     let isOver = false;
     const watching = watch(stage, () => isOver);
@@ -79,7 +87,15 @@ export const overload: Fault = {
     course.end();
     isOver = true;
     const unanswered = await watching;
-    await sleep(3_000);
+    const recoveredAt = course.endedAt + RECOVERED_WITHIN_MS + roomMs;
+    const lookedAt = recoveredAt + RECOVERED_LOOK_MS;
+    await sleep(Math.max(0, lookedAt + RECOVERED_LOOK_MS - nowMs()));
+    const { okMs } = await stage.load.call("window", recoveredAt, lookedAt);
+    if (okMs.p50 > Math.max(FAST_MS, SLOWER_MAX * calm.okMs.p50)) {
+      course.break(
+        `the middle request sent ${RECOVERED_WITHIN_MS} ms afterwards took ${Math.round(okMs.p50)} ms, and ${Math.round(calm.okMs.p50)} ms before`,
+      );
+    }
     const from = course.begunAt + ADAPTING_MS;
     const kept = await goodput(stage, from, course.endedAt);
     const { burst } = await stage.load.call("window", from, course.endedAt);
