@@ -5,6 +5,7 @@ import { BenchError } from "./errors.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 const SHOWN_LOG_LINES_MAX = 20;
 
 export interface ChildOptions {
@@ -15,6 +16,8 @@ export interface ChildOptions {
   /** All of it: nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
   readonly logFolder: string;
+  /** URL of a module that is loaded before it. */
+  readonly preload?: string;
 }
 
 export interface Child {
@@ -22,6 +25,8 @@ export interface Child {
   readonly pid: number;
   /** Why it has ended, as long as nobody asked it to; undefined while it runs. */
   fault(): string | undefined;
+  /** Asks what was preloaded into it, which answers with `{ answer: <the question>, value }`. */
+  ask(question: string): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -34,7 +39,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const log = openSync(logFile, "a");
   const started = fork(options.module, [...(options.arguments ?? [])], {
     env: options.environment,
-    execArgv: [],
+    execArgv: options.preload ? ["--import", options.preload] : [],
     stdio: ["ignore", log, log, "ipc"],
     // A process group of its own: Ctrl-C in the terminal reaches the bench, which stops the others in order.
     detached: true,
@@ -66,7 +71,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     await stop();
     throw new BenchError(withLog((error as Error).message, logFile));
   }
-  return { name, pid: started.pid as number, fault: () => fault, stop };
+  const ask = (question: string) => answerOf(name, started, question);
+  return { name, pid: started.pid as number, fault: () => fault, ask, stop };
 }
 
 function untilReady(name: string, child: ChildProcess, ended: Promise<string>): Promise<void> {
@@ -85,6 +91,31 @@ function untilReady(name: string, child: ChildProcess, ended: Promise<string>): 
     };
     child.on("message", onMessage);
     void ended.then((reason) => settle(() => reject(new BenchError(reason))));
+  });
+}
+
+function answerOf(name: string, child: ChildProcess, question: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      child.off("message", onMessage);
+      act();
+    };
+    const onMessage = (message: { readonly answer?: unknown; readonly value?: unknown }) => {
+      if (message.answer === question) settle(() => resolve(Number(message.value)));
+    };
+    const timer = setTimeout(
+      () =>
+        settle(() =>
+          reject(new BenchError(`${name} did not answer "${question}" in ${ANSWER_TIMEOUT_MS / 1000} s.`)),
+        ),
+      ANSWER_TIMEOUT_MS,
+    );
+    child.on("message", onMessage);
+    child.send(
+      question,
+      (error) => error && settle(() => reject(new BenchError(`${name}: ${error.message}`))),
+    );
   });
 }
 

@@ -32,7 +32,7 @@ export interface LoadResult {
   readonly renames: RenameCounts | undefined;
 }
 
-export type LoadMessage =
+export type LoadMessage<Result = LoadResult> =
   | { readonly progress: number }
-  | { readonly result: LoadResult }
+  | { readonly result: Result }
   | { readonly failure: string };

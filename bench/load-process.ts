@@ -4,21 +4,26 @@ import { fileURLToPath } from "node:url";
 import { BenchError } from "./errors.ts";
 import type { LoadMessage, LoadPlan, LoadResult } from "./load-plan.ts";
 
-export interface LoadProcess {
+export interface LoadProcess<Plan = LoadPlan, Result = LoadResult> {
   /** Runs one plan; tells the share of replies that are in, 0 to 1, now and then. */
-  run(plan: LoadPlan, onProgress: (share: number) => void): Promise<LoadResult>;
+  run(plan: Plan, onProgress: (share: number) => void): Promise<Result>;
   stop(): Promise<void>;
 }
 
-/** Starts the process that makes the load, so that making it and measuring the systems do not disturb each other. */
-export function startLoadProcess(): LoadProcess {
-  const child = fork(fileURLToPath(new URL("load.ts", import.meta.url)), { execArgv: [] });
+/**
+ * Starts the process that makes the load, so that making it and measuring the systems do not disturb each other.
+ * @param module the one that makes it, beside this one.
+ */
+export function startLoadProcess<Plan extends object = LoadPlan, Result = LoadResult>(
+  module = "load.ts",
+): LoadProcess<Plan, Result> {
+  const child = fork(fileURLToPath(new URL(module, import.meta.url)), { execArgv: [] });
   const exited = once(child, "exit");
 
   return {
     run: (plan, onProgress) =>
       new Promise((resolve, reject) => {
-        const onMessage = (message: LoadMessage) => {
+        const onMessage = (message: LoadMessage<Result>) => {
           if ("progress" in message) return onProgress(message.progress);
           settle();
           if ("result" in message) resolve(message.result);

@@ -1,19 +1,10 @@
 /** `npm run bench`: this system and a plain monolith side by side; `--help` says what is measured and how. */
-import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import pg from "pg";
-import { provisionDatabases } from "../scripts/development/databases.ts";
-import { obtainNatsServer } from "../scripts/development/nats-server.ts";
-import { startPostgres } from "../scripts/development/postgres.ts";
 import { BenchError } from "./errors.ts";
 import { floodErrorsOf, floodFaultsOf, floodTableOf } from "./flood-report.ts";
 import { type FloodSeries, runFlood } from "./flood-series.ts";
-import { type Issuer, startIssuer, type TokenAlgorithm } from "./issuer.ts";
+import type { Issuer, TokenAlgorithm } from "./issuer.ts";
 import { startLoadProcess } from "./load-process.ts";
-import { type BenchOptions, readOptions } from "./options.ts";
+import { type BenchOptions, readOptions, type ScaleOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import {
   cpuLineOf,
@@ -25,18 +16,18 @@ import {
   ratiosOf,
   tableOf,
 } from "./report.ts";
+import { measureScale } from "./scale.ts";
+import { scaleText, writeFigures } from "./scale-page.ts";
+import { scaleErrors } from "./scale-tables.ts";
 import { seed } from "./seed.ts";
 import { type Bench, runSeries, type Series, type SeriesOptions } from "./series.ts";
-import { faultOnEnd, type Keep, startOurs, startPeer } from "./system.ts";
+import { machineLine, startStage } from "./stage.ts";
+import { type Keep, startOurs, startPeer } from "./system.ts";
 
-const DATABASE = "bench";
 /** Each of the three pools may open 100; the rest is for the bench's own and migrations' connections. */
 const SERVER_CONNECTIONS_MAX = 350;
 /** Callers whose portfolios are renamed: few, so that each is asked for often while its name changes. */
 const FRESH_CALLERS = 10;
-
-/** What the processes get of this one's environment: settings of the shell must not change what is measured. */
-const INHERITED = ["PATH", "HOME", "TMPDIR", "LANG", "SystemRoot", "TEMP", "TMP"];
 
 const progress = new Progress();
 const interruption = new AbortController();
@@ -53,9 +44,13 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   try {
     const options = readOptions(process.argv.slice(2));
-    if (typeof options !== "string") return await measure(options);
-    console.log(options);
-    return 0;
+    if (typeof options === "string") {
+      console.log(options);
+      return 0;
+    }
+    return await thenStop(() =>
+      "scale" in options ? scaleReport(options.scale) : comparisonReport(options.bench),
+    );
   } catch (error) {
     progress.clear();
     if (interruption.signal.aborted) {
@@ -67,11 +62,15 @@ async function main(): Promise<number> {
   }
 }
 
-async function measure(options: BenchOptions): Promise<number> {
-  let report: { text: string; errors: number };
+interface Report {
+  readonly text: string;
+  readonly errors: number;
+}
+
+async function thenStop(measure: () => Promise<Report>): Promise<number> {
+  let report: Report;
   try {
-    const { bench, issuer, machine } = await start(options);
-    report = await runAll(bench, issuer, options, machine);
+    report = await measure();
     progress.step("Stopping everything");
   } finally {
     for (const stop of stops.reverse()) await stop().catch((error) => console.error(error));
@@ -81,77 +80,37 @@ async function measure(options: BenchOptions): Promise<number> {
   return report.errors > 0 ? 1 : 0;
 }
 
+async function comparisonReport(options: BenchOptions): Promise<Report> {
+  const { bench, issuer, machine } = await start(options);
+  return runAll(bench, issuer, options, machine);
+}
+
+async function scaleReport(options: ScaleOptions): Promise<Report> {
+  const figures = await measureScale({ options, progress, signal: interruption.signal, keep });
+  const errors = scaleErrors(figures);
+  if (options.write && errors === 0) await writeFigures(figures);
+  return { text: scaleText(figures), errors };
+}
+
 async function start(options: BenchOptions): Promise<{ bench: Bench; issuer: Issuer; machine: string }> {
   const { signal } = interruption;
-  progress.step("Starting PostgreSQL, nats-server, our four services and the peer");
-  const natsBinary = await obtainNatsServer({ log: (line) => progress.step(line) });
-  if (!natsBinary) {
-    throw new BenchError(
-      "no nats-server on PATH, and none could be downloaded: install one (https://nats.io/download).",
-    );
-  }
-  const folder = await mkdtemp(join(tmpdir(), "crypto-pocket-butler-bench-"));
-  keep(() => rm(folder, { recursive: true, force: true }));
-  // PostgreSQL may run as another user, who has to get through to its folder.
-  await chmod(folder, 0o711);
-  const postgres = await startPostgres({
-    folder: join(folder, "postgres"),
-    durable: true,
-    settings: { max_connections: String(SERVER_CONNECTIONS_MAX) },
-  });
-  keep(() => postgres.stop());
-  const postgresFault = faultOnEnd("PostgreSQL", postgres.exited);
-  signal.throwIfAborted();
-
-  const databaseUrls = await provisionDatabases({
-    adminUrl: postgres.url,
-    database: DATABASE,
-    services: ["auth", "users", "portfolios", "accounts", "market"],
-  });
-  const databaseUrl = Object.assign(new URL(postgres.url), { pathname: `/${DATABASE}` }).href;
-  const issuer = await startIssuer();
-  keep(() => issuer.stop());
-  const environment = Object.fromEntries(
-    INHERITED.map((name) => [name, process.env[name] ?? ""]).filter((entry) => entry[1]),
-  );
-  const shared = { issuerUrl: issuer.url, environment, logFolder: folder, keep };
+  progress.step("Starting PostgreSQL, nats-server, our services and the peer");
+  const stage = await startStage({ progress, signal, keep, serverConnectionsMax: SERVER_CONNECTIONS_MAX });
+  const { admin, databaseUrl, databaseUrls, environment, issuer, natsBinary } = stage;
+  const shared = { issuerUrl: issuer.url, environment, logFolder: stage.folder, keep };
   const ours = await startOurs({ ...shared, natsBinary, databaseUrls });
   signal.throwIfAborted();
 
   progress.step(`Filling the database: ${options.users} users`);
-  const admin = new pg.Client({ connectionString: databaseUrl, application_name: "bench" });
-  // A lost connection also fails the statement that is under way; without a listener it would end this process at once.
-  admin.on("error", () => {});
-  await admin.connect();
-  keep(() => admin.end());
   await seed(admin, options.users, issuer.url);
   const peer = await startPeer({ ...shared, databaseUrl });
   const load = startLoadProcess();
   keep(() => load.stop());
   signal.addEventListener("abort", () => void load.stop());
-  const bench = {
-    systems: [ours, peer],
-    load,
-    progress,
-    admin,
-    databaseUrl,
-    postgresPid: postgres.pid,
-    postgresFault,
-    signal,
-  };
-  return { bench, issuer, machine: await describeMachine(admin, natsBinary) };
-}
-
-async function describeMachine(admin: pg.Client, natsBinary: string): Promise<string> {
-  const { rows } = await admin.query<{ server_version: string }>("show server_version");
-  const { stdout } = await promisify(execFile)(natsBinary, ["--version"]);
-  const processors = cpus();
-  return [
-    `Machine: ${processors.length} cores (${processors[0]?.model.trim() || process.arch})`,
-    `Node ${process.versions.node}`,
-    `PostgreSQL ${rows[0]?.server_version}`,
-    `nats-server ${stdout.trim().replace(/^nats-server:\s*/, "")}`,
-  ].join(", ");
+  const { postgresPid, postgresFault } = stage;
+  const systems = [ours, peer];
+  const bench = { systems, load, progress, admin, databaseUrl, postgresPid, postgresFault, signal };
+  return { bench, issuer, machine: machineLine(stage.machine) };
 }
 
 async function runAll(bench: Bench, issuer: Issuer, options: BenchOptions, machine: string) {

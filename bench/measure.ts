@@ -6,7 +6,7 @@ const SAMPLE_INTERVAL_MS = 100;
 /** Linux counts processor time in ticks of 1/100 s nearly everywhere; `getconf` knows. */
 const DEFAULT_TICKS_PER_SECOND = 100;
 
-interface ProcessStat {
+export interface ProcessStat {
   readonly pid: number;
   readonly parentPid: number;
   readonly ownTicks: number;
@@ -18,10 +18,9 @@ let ticksPerSecond: number | undefined;
 
 /**
  * Processor time (user and system) that a process and all its descendants have used so far, in seconds;
- * undefined where there is no /proc.
+ * undefined where there is no /proc. One reading may serve for several of them.
  */
-export function cpuSecondsOfTree(rootPid: number): number | undefined {
-  const stats = readStats();
+export function cpuSecondsOfTree(rootPid: number, stats = readStats()): number | undefined {
   const root = stats.get(rootPid);
   if (!root) return undefined;
   const tree = new Set([rootPid]);
@@ -40,7 +39,7 @@ export function cpuSecondsOfTree(rootPid: number): number | undefined {
 }
 
 /** All processes by id, from /proc/<pid>/stat (proc_pid_stat(5)); empty where there is none. */
-function readStats(): Map<number, ProcessStat> {
+export function readStats(): Map<number, ProcessStat> {
   const stats = new Map<number, ProcessStat>();
   let names: string[] = [];
   try {
@@ -80,10 +79,11 @@ function readTicksPerSecond(): number {
   }
 }
 
-/** The most connections of a system that PostgreSQL saw at once: open, and at work. */
+/** The connections of a system as PostgreSQL saw them: the most at once that were open and at work, and the mean at work. */
 export interface ConnectionPeak {
   readonly open: number;
   readonly busy: number;
+  readonly busyMean: number;
 }
 
 /** Looks at `pg_stat_activity` ten times a second until stopped. */
@@ -91,18 +91,23 @@ export function watchConnections(
   client: pg.Client,
   applicationNames: readonly string[],
 ): () => Promise<ConnectionPeak> {
-  let peak: ConnectionPeak = { open: 0, busy: 0 };
+  const peak = { open: 0, busy: 0 };
+  let samples = 0;
+  let busySum = 0;
   let last: Promise<void> = Promise.resolve();
 
   async function sample(): Promise<void> {
-    const { rows } = await client.query<ConnectionPeak>({
+    const { rows } = await client.query<{ open: number; busy: number }>({
       name: "connections",
       text: `select count(*)::int as open, (count(*) filter (where state <> 'idle'))::int as busy
              from pg_stat_activity where application_name = any($1)`,
       values: [applicationNames],
     });
-    const { open, busy } = rows[0] as ConnectionPeak;
-    peak = { open: Math.max(peak.open, open), busy: Math.max(peak.busy, busy) };
+    const { open, busy } = rows[0] as { open: number; busy: number };
+    peak.open = Math.max(peak.open, open);
+    peak.busy = Math.max(peak.busy, busy);
+    samples += 1;
+    busySum += busy;
   }
 
   const timer = setInterval(() => {
@@ -113,6 +118,6 @@ export function watchConnections(
     clearInterval(timer);
     await last;
     await sample();
-    return peak;
+    return { ...peak, busyMean: busySum / samples };
   };
 }

@@ -26,6 +26,11 @@ keep-alive); the systems are loaded in turn, one at a time, after a warm-up.
      the two is what bad tokens cost beyond any other request. All come from the address of the good traffic. "CPU µs
      each" is what a request of the flood took of our processes and PostgreSQL
 
+With --scale, something else is measured: our system alone, with 1, 2 and 4 gateways and replicas of portfolios, at
+rest, at a fixed rate, and with many requests at once; then, with one of each, every kind of request by itself. It tells
+what a request costs each process, nats-server and PostgreSQL, what replicas hold, what is full first, and what
+10,000 requests/s take. Ten minutes. docs/scaling.md shows the figures and how to read them.
+
 Every reply is checked, status and content; a wrong, missing or stale one is an error. Latencies are measured per reply,
 from writing the request to the end of its reply, and all are kept: percentiles are exact. Ratios are medians over the
 rounds of ours / peer of the same round. CPU is user and system time of all of a system's processes (nats-server
@@ -36,9 +41,14 @@ Options:
   --connections <n>   requests at once (default 100)
   --requests <n>      requests per round of the first table (default 10000); the other rounds use less
   --quick             2 short rounds on 1,000 users: shows that it works, measures little
+  --scale             what replicas cost and carry, instead of all that; --rounds per line (default 3), --connections
+                      (default 50)
+  --write             with --scale: puts the figures into bench/scale-figures.json and docs/scaling.md
   --help              this text
 
 The last line is "bench: ratio=<ours/peer> p99_ratio=<ours/peer> errors=<n>", of the first table; errors are of all.
+With --scale it is "scale: replicas=1,2,4 cpu_us_per_request=<n>,<n>,<n> connections=<n>,<n>,<n> errors=<n>", of as many
+gateways as portfolios, at the fixed rate.
 Exit code: 0; 1 when there were errors or something did not start; 130 when interrupted.`;
 
 /** How much is measured, and on how much data. */
@@ -57,10 +67,48 @@ export interface BenchOptions {
   readonly floodRequests: number;
 }
 
+/** How much `--scale` measures. */
+export interface ScaleOptions {
+  readonly users: number;
+  readonly rounds: number;
+  /** Of one round. */
+  readonly seconds: number;
+  readonly connections: number;
+  readonly ratePerSecond: number;
+  /** Whether the figures are kept, in the repository. */
+  readonly write: boolean;
+}
+
+/** What is to be measured. */
+export type Options = { readonly bench: BenchOptions } | { readonly scale: ScaleOptions };
+
 /** Reads the command line. @returns the help text when that is asked for. @throws {BenchError} */
-export function readOptions(argumentList: readonly string[]): BenchOptions | string {
+export function readOptions(argumentList: readonly string[]): Options | string {
   const values = parse(argumentList);
   if (values.help) return HELP;
+  if (values.write && !values.scale) throw new BenchError("--write goes with --scale.");
+  return values.scale ? { scale: scaleOptions(values) } : { bench: benchOptions(values) };
+}
+
+type Values = ReturnType<typeof parse>;
+
+function scaleOptions({ rounds, connections, requests, quick, write = false }: Values): ScaleOptions {
+  if (requests !== undefined) {
+    throw new BenchError("--requests does not go with --scale, which measures for so many seconds.");
+  }
+  if (quick && write) throw new BenchError("--quick measures too little to be kept with --write.");
+  const size = quick ? { users: 1_000, rounds: 1, seconds: 2 } : { users: 10_000, rounds: 3, seconds: 4 };
+  return {
+    ...size,
+    // No more: each takes new tokens, and each of these a user.
+    rounds: wholeNumber("rounds", rounds, size.rounds, 5),
+    connections: wholeNumber("connections", connections, 50, 500),
+    ratePerSecond: 500,
+    write,
+  };
+}
+
+function benchOptions(values: Values): BenchOptions {
   const size = values.quick
     ? { users: 1_000, warmCallers: 50, rounds: 2, requests: 2_000, others: 500, fresh: 3_000, flood: 1_000 }
     : {
@@ -108,6 +156,8 @@ function parse(argumentList: readonly string[]) {
         connections: { type: "string" },
         requests: { type: "string" },
         quick: { type: "boolean" },
+        scale: { type: "boolean" },
+        write: { type: "boolean" },
         help: { type: "boolean" },
       },
     }).values;

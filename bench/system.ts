@@ -7,7 +7,7 @@ import { AUDIENCE } from "./issuer.ts";
 
 /** The size of the peer's pool and of each of our services' pools. */
 const POOL_SIZE = 100;
-const SERVICES = ["auth", "users", "portfolios", "accounts", "market", "gateway"] as const;
+export const SERVICES = ["auth", "users", "portfolios", "accounts", "market", "gateway"] as const;
 
 export type SystemName = "ours" | "peer";
 
@@ -34,7 +34,7 @@ export function faultOnEnd(name: string, exited: Promise<string>): () => string 
 }
 
 /** What both systems are started with. */
-interface SharedOptions {
+export interface SharedOptions {
   readonly issuerUrl: string;
   /** What any process needs from its environment; the settings come on top. */
   readonly environment: Readonly<Record<string, string>>;
@@ -47,56 +47,93 @@ export interface OursOptions extends SharedOptions {
   readonly databaseUrls: Readonly<Record<string, string>>;
 }
 
+/** A process of ours that runs one service. */
+export interface Replica {
+  readonly child: Child;
+  /** Where it listens, if it is a gateway. */
+  readonly url: string;
+  readonly metricsUrl: string;
+}
+
+export interface ReplicaOptions extends Omit<SharedOptions, "keep"> {
+  readonly service: string;
+  /** Unless it is called as its service. */
+  readonly name?: string;
+  readonly natsUrl: string;
+  readonly databaseUrl: string | undefined;
+  readonly credentialsKeys: string;
+  /** Settings beside those that the bench needs. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly preload?: string;
+}
+
+/** A key that seals credentials; there are none. */
+export function newCredentialsKeys(): string {
+  return `bench:${randomBytes(32).toString("base64")}`;
+}
+
+/** Starts one service in a process of its own; resolves when it is ready, having seen those that it uses. */
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+  const { service, databaseUrl } = options;
+  const [serverPort, metricsPort] = [await freePort(), await freePort()];
+  const child = await startChild({
+    name: options.name ?? service,
+    module: fileURLToPath(new URL("../services/main.ts", import.meta.url)),
+    arguments: [service],
+    logFolder: options.logFolder,
+    ...(options.preload && { preload: options.preload }),
+    environment: {
+      ...options.environment,
+      NATS_URL: options.natsUrl,
+      OIDC_ISSUER: options.issuerUrl,
+      OIDC_AUDIENCE: AUDIENCE,
+      SERVER_HOST: "127.0.0.1",
+      SERVER_PORT: String(serverPort),
+      METRICS_HOST: "127.0.0.1",
+      METRICS_PORT: String(metricsPort),
+      LOG_FORMAT: "json",
+      CREDENTIALS_KEYS: options.credentialsKeys,
+      MIGRATE_ON_START: "true",
+      // Counted, and never reached.
+      RATE_LIMIT_REQUESTS: "100000000",
+      RATE_LIMIT_ADDRESS_REQUESTS: "100000000",
+      DB_MAX_CONNECTIONS: String(POOL_SIZE),
+      ...(databaseUrl && { DATABASE_URL: databaseUrl }),
+      ...options.settings,
+    },
+  });
+  return {
+    child,
+    url: `http://127.0.0.1:${serverPort}`,
+    metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
+  };
+}
+
 /** Starts all services as `npm start` does, each in a process of its own, over a real nats-server. */
-export async function startOurs({
-  natsBinary,
-  issuerUrl,
-  environment,
-  databaseUrls,
-  logFolder,
-  keep,
-}: OursOptions): Promise<System> {
+export async function startOurs({ natsBinary, databaseUrls, keep, ...shared }: OursOptions): Promise<System> {
   const nats = await startNatsServer({ binary: natsBinary });
   keep(() => nats.stop());
   const natsFault = faultOnEnd("nats-server", nats.exited);
-  const serverPort = await freePort();
-  const credentialsKeys = `bench:${randomBytes(32).toString("base64")}`;
+  const credentialsKeys = newCredentialsKeys();
   // Each is ready once it has seen those that it uses, so they start side by side.
-  const children: Child[] = await Promise.all(
+  const replicas = await Promise.all(
     SERVICES.map(async (service) => {
       const databaseUrl = databaseUrls[service];
-      const child = await startChild({
-        name: service,
-        module: fileURLToPath(new URL("../services/main.ts", import.meta.url)),
-        arguments: [service],
-        logFolder,
-        environment: {
-          ...environment,
-          NATS_URL: nats.url,
-          OIDC_ISSUER: issuerUrl,
-          OIDC_AUDIENCE: AUDIENCE,
-          SERVER_HOST: "127.0.0.1",
-          SERVER_PORT: String(serverPort),
-          METRICS_HOST: "127.0.0.1",
-          METRICS_PORT: String(await freePort()),
-          LOG_FORMAT: "json",
-          CREDENTIALS_KEYS: credentialsKeys,
-          MIGRATE_ON_START: "true",
-          // Counted, and never reached.
-          RATE_LIMIT_REQUESTS: "100000000",
-          RATE_LIMIT_ADDRESS_REQUESTS: "100000000",
-          DB_MAX_CONNECTIONS: String(POOL_SIZE),
-          ...(databaseUrl && { DATABASE_URL: databaseUrl }),
-        },
+      const replica = await startReplica({
+        ...shared,
+        service,
+        natsUrl: nats.url,
+        databaseUrl,
+        credentialsKeys,
       });
-      keep(() => child.stop());
-      return child;
+      keep(() => replica.child.stop());
+      return replica;
     }),
   );
-  const url = `http://127.0.0.1:${serverPort}`;
+  const children = replicas.map(({ child }) => child);
   return {
     name: "ours",
-    url,
+    url: (replicas[SERVICES.indexOf("gateway")] as Replica).url,
     processes: [...children, { name: "nats-server", pid: nats.pid }],
     applicationNames: Object.keys(databaseUrls),
     fault: () =>
