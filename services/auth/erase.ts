@@ -10,6 +10,7 @@ export function eraseUser(database: Database, userId: string): Promise<void> {
       for (const table of ["audit_events", "personal_access_tokens", "sessions", "idempotency_keys"]) {
         await em.execute(`delete from auth.${table} where user_id = ?`, [userId]);
       }
+      await em.execute("delete from auth.request_counts where caller = ?", [`user:${userId}`]);
     }),
   );
 }

@@ -21,7 +21,9 @@ function ask(authorization: string | undefined, path = "/v1/me", method = "GET")
 
 /** All of a reply but its date and request id. */
 async function bytesOf(reply: Response): Promise<string> {
-  const headers = [...reply.headers].filter(([name]) => !["date", "x-request-id"].includes(name));
+  const headers = [...reply.headers].filter(
+    ([name]) => !["date", "x-request-id", "ratelimit"].includes(name),
+  );
   return JSON.stringify([reply.status, reply.statusText, headers, await reply.text()]);
 }
 

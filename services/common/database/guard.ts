@@ -3,7 +3,7 @@ import { asPartOf } from "../deadline.ts";
 import { pingServer } from "./aside.ts";
 import { abandonConnection, type Connection, type PooledClient, processIdOf } from "./connection.ts";
 import type { ConnectionSupply } from "./connection-supply.ts";
-import { type Asking, LostReplies } from "./lost-replies.ts";
+import { ANSWER_TIMEOUT_MS, type Asking, LostReplies } from "./lost-replies.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 
 export interface GuardOptions {
@@ -86,22 +86,22 @@ export class Guard {
 
   async #lostAmong(candidates: readonly Connection[]): Promise<readonly Connection[]> {
     const { supply, connect, closeIdle } = this.#options;
+    const beside = () => this.#lostReplies.among(candidates, () => this.#beside());
     // Where all are in use, and may all be lost, it is asked beside them: who waits for one should not wait for this, too.
-    const isFull = !supply.hasRoom && supply.counts().idle === 0;
-    const ask = isFull ? () => this.#beside() : connect;
-    const among = () => this.#lostReplies.among(candidates, ask);
-    return among()
+    if (supply.counts().idle === 0) return beside().catch(() => []);
+    return this.#lostReplies
+      .among(candidates, connect)
       .catch(() => {
         // The connection that was to ask leads nowhere, and so may others that have not been used since.
         closeIdle(quietSince(candidates));
-        return among();
+        return beside();
       })
       .catch(() => []);
   }
 
   /** One connection more than the pool may have, for the moment that a question takes. */
   async #beside(): Promise<Asking> {
-    const client = new pg.Client(this.#options.client);
+    const client = new pg.Client({ ...this.#options.client, connectionTimeoutMillis: ANSWER_TIMEOUT_MS });
     client.on("error", () => undefined);
     await client.connect();
     return {

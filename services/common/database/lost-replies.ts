@@ -8,7 +8,8 @@ const WITHOUT_STATEMENT = `
   select asked.pid from unnest($1::int[]) as asked (pid)
   left join pg_stat_activity a on a.pid = asked.pid
   where pg_backend_pid() = $2 and (a.pid is null or a.state like 'idle%')`;
-const ANSWER_TIMEOUT_MS = 1_000;
+/** A connection that gives no answer for so long is of no use to ask on. */
+export const ANSWER_TIMEOUT_MS = 1_000;
 /** So often must it be found before it is believed: a reply may be on its way. */
 const FINDINGS = 2;
 
