@@ -104,6 +104,14 @@ function requests(replica: number): [string, Values][] {
     [its("401"), counter(replica, 1_000)],
     // Half of what may fail.
     [its("503"), counter(replica, 2)],
+    [
+      series("http_server_requests_refused_total", "gateway", replica, { reason: "caller" }),
+      counter(replica, 1),
+    ],
+    [
+      series("gateway_rate_limit_counts_told_total", "gateway", replica, { outcome: "failed" }),
+      counter(replica, 0),
+    ],
   ];
 }
 

@@ -155,6 +155,28 @@ const processFaults: readonly Fault[] = [
     summary: "So many calls of gateway fail that it may not try all of them once more.",
     day: dayWith({ [series("broker_repeats_denied_total", "gateway", 2)]: grows(60) }),
   },
+  {
+    what: "more requests come than can be served",
+    alert: "RequestsRefused",
+    quietUntil: 4,
+    firesAt: 12,
+    labels: { severity: "warning" },
+    summary: "9.112% of the requests are refused because there are too many.",
+    day: dayWith(
+      all(both("http_server_requests_refused_total", "gateway", { reason: "caller" }), grows(400)),
+    ),
+  },
+  {
+    what: "a gateway cannot tell the others what it lets through",
+    alert: "RateLimitsNotShared",
+    quietUntil: 4,
+    firesAt: 8,
+    labels: { severity: "warning", instance: "gateway-2:3030" },
+    summary: "The gateway gateway-2:3030 cannot tell the others how many requests it lets through.",
+    day: dayWith({
+      [series("gateway_rate_limit_counts_told_total", "gateway", 2, { outcome: "failed" })]: grows(60),
+    }),
+  },
 ];
 
 const POOL = { pool: "portfolios" };
