@@ -45,7 +45,7 @@ export class EventLoopLag {
     this.#looksOver = lagMs > TARGET_MS && this.#arrived >= MANY_REQUESTS ? this.#looksOver + 1 : 0;
     this.#arrived = 0;
     if (this.#looksOver >= LOOKS_BEFORE_REFUSING)
-      this.#share = this.#share = Math.min(MAX_SHARE, this.#share + GAIN * (1 - TARGET_MS / lagMs));
+      this.#share = Math.min(MAX_SHARE, this.#share + GAIN * (1 - TARGET_MS / lagMs));
     else if (this.#looksOver === 0) this.#share = Math.max(0, this.#share - DECAY);
   }
 

@@ -58,6 +58,12 @@ describe("readGatewayConfig", () => {
       publicUrl: undefined,
       requestTimeoutMs: 35_000,
       principalCacheSeconds: 60,
+      userLimit: 6_000,
+      addressLimit: 6_000,
+      windowSeconds: 60,
+      trustedProxies: [],
+      maxConcurrentRequests: 2_000,
+      maxConnections: 10_000,
     });
   });
 });
