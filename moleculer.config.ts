@@ -4,6 +4,7 @@ import pretty from "pino-pretty";
 import type { ProcessConfig } from "./services/common/broker-config.ts";
 import { attempts } from "./services/common/liveness/attempts.ts";
 import { Discovery, inTurn, listening } from "./services/common/liveness/discovery.ts";
+import { droppingDuplicates } from "./services/common/liveness/duplicates.ts";
 import { overdue } from "./services/common/liveness/overdue.ts";
 import { Pulse } from "./services/common/liveness/pulse.ts";
 import { refusingStale } from "./services/common/liveness/stale.ts";
@@ -49,6 +50,7 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
       gatheredSends,
       undelivered,
       listening(discovery),
+      droppingDuplicates(),
       refusingStale(pulse),
       overdue(),
       ...tracedCalls(),

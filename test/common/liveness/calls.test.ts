@@ -109,6 +109,21 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   );
 }
 
+describe("a request that NATS delivers twice", () => {
+  it("is executed once", async () => {
+    const { caller, replicas } = await start();
+    const client = clientOf(caller);
+    const publish = client.publish.bind(client);
+    client.publish = (subject, data, options) => {
+      publish(subject, data, options);
+      if (subject.includes(".REQ.")) publish(subject, data, options);
+    };
+    for (let count = 0; count < 10; count += 1) await caller.call("acting.write");
+    for (const replica of replicas) await clientOf(replica).flush();
+    expect(["one", "two"].flatMap((node) => done.get(node) ?? [])).toEqual(Array(10).fill("write"));
+  });
+});
+
 describe("a call of a replica that is dead", () => {
   it("is executed by another one, once, also when it writes; and the dead one is called no more", async () => {
     const { caller, replicas } = await start();
