@@ -76,8 +76,8 @@ function compareThing(
   }
 }
 
-function told({ kind, mark, state }: Creation, what: string): string {
-  return `${kind} ${mark} (${state}) ${what}`;
+function told({ kind, mark, state, thing }: Creation, what: string): string {
+  return `${kind} ${mark} (${thing?.id ?? "no id"}, ${state}) ${what}`;
 }
 
 async function portfolios(client: pg.Client) {

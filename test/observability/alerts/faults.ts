@@ -161,7 +161,7 @@ const processFaults: readonly Fault[] = [
     quietUntil: 4,
     firesAt: 12,
     labels: { severity: "warning" },
-    summary: "9.112% of the requests are refused because there are too many.",
+    summary: "10.02% of the requests are refused because there are too many.",
     day: dayWith(
       all(both("http_server_requests_refused_total", "gateway", { reason: "caller" }), grows(400)),
     ),
