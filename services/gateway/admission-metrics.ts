@@ -44,6 +44,11 @@ const pauseSeconds = new Gauge({
   registers: [],
 });
 
+// A counter that first shows with its first event would hide that one from a rate.
+for (const reason of ["total", "route", "caller", "event_loop", "connection"])
+  refusedRequests.labels(reason).inc(0);
+for (const reason of ["silent", "full", "unread"]) connectionsCut.labels(reason).inc(0);
+
 /** The metrics of what is let in, and how their present values are read. */
 export function admissionMetrics({ gates, lag, pause }: Admission): NonNullable<OpenService["metrics"]> {
   return {

@@ -18,5 +18,9 @@ export const callersTracked = new Gauge({
   registers: [],
 });
 
+// A counter that first shows with its first event would hide that one from a rate.
+for (const kind of ["user", "address"]) requestsLimited.labels(kind).inc(0);
+for (const outcome of ["ok", "failed"]) countsTold.labels(outcome).inc(0);
+
 /** For the registry of this process. */
 export const rateLimitMetrics = [requestsLimited, countsTold, callersTracked] as const;
