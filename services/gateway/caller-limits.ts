@@ -50,11 +50,11 @@ export function callerLimits(broker: ServiceBroker, config: GatewayConfig, log: 
   };
 }
 
-type Shared = Omit<ConstructorParameters<typeof RateLimit>[0], "limit">;
+type Shared = Omit<ConstructorParameters<typeof RateLimit>[0], "limit" | "kind">;
 
 function limitOf(kind: "user" | "address", limit: number, shared: Shared) {
   if (limit === 0) return undefined;
-  const rates = new RateLimit({ ...shared, limit });
+  const rates = new RateLimit({ ...shared, kind, limit });
   const policy = `"${kind}";q=${limit};w=${shared.windowSeconds}`;
 
   /** The headers of draft-ietf-httpapi-ratelimit-headers-10. */

@@ -14,7 +14,8 @@ export const countsTold = new Counter({
 });
 export const callersTracked = new Gauge({
   name: "gateway_rate_limit_callers",
-  help: "Callers whose requests this gateway counts just now.",
+  help: "Callers whose requests this gateway counts just now. kind is user or address.",
+  labelNames: ["kind"],
   registers: [],
 });
 

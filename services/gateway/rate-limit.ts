@@ -17,6 +17,8 @@ const UNTOLD_SHARE = 0.015;
 const CALLERS_MAX = 20_000;
 
 export interface RateLimitOptions {
+  /** What its callers are, for the metric. */
+  readonly kind: string;
   /** Requests that a caller may make in any window. */
   readonly limit: number;
   readonly windowSeconds: number;
@@ -84,7 +86,7 @@ export class RateLimit {
     if (known) return known;
     const tally = this.#untold.get(caller) ?? new Tally(this.#window, now);
     this.#tallies.set(caller, tally);
-    callersTracked.set(this.#tallies.size);
+    callersTracked.labels(this.#options.kind).set(this.#tallies.size);
     return tally;
   }
 

@@ -41,6 +41,7 @@ function gateways(limit: number, options: Partial<RateLimitOptions> = {}): RateL
     { length: GATEWAYS },
     () =>
       new RateLimit({
+        kind: "user",
         limit,
         windowSeconds: WINDOW_SECONDS,
         gateways: () => GATEWAYS,
