@@ -1,12 +1,39 @@
+/** What watches the clock while it breaks, floods or stops something: its figures are those of a machine that does only this. */
+const ALONE = [
+  "system/",
+  "chaos/",
+  "access/nats",
+  "common/(nats|liveness/|outgoing/)",
+  "common/database/(full-pool|given-up|pool|silence)",
+  "gateway/(authenticate-flood|framing|hostile|idle-and-slow-readers)",
+  "observability/tracing-",
+].map((path) => `/test/${path}[^/]*\\.test\\.ts$`);
+
 // Node strips the types itself; Jest only has to be told to do the same.
-export default {
+const project = {
   testEnvironment: "node",
   extensionsToTreatAsEsm: [".ts"],
   transform: { "^.+\\.ts$": "<rootDir>/test/support/strip-types.mjs" },
   setupFiles: ["<rootDir>/test/support/error-realm.mjs"],
   globalSetup: "<rootDir>/test/support/global-setup.mjs",
   globalTeardown: "<rootDir>/test/support/global-teardown.mjs",
-  testMatch: ["<rootDir>/test/**/*.test.ts"],
   testTimeout: 30_000,
+};
+
+export default {
   maxWorkers: 2,
+  projects: [
+    {
+      ...project,
+      displayName: "side by side",
+      testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ALONE,
+    },
+    {
+      ...project,
+      displayName: "alone",
+      testRegex: ALONE,
+      runner: "<rootDir>/test/support/alone-runner.mjs",
+    },
+  ],
 };

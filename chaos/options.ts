@@ -99,7 +99,7 @@ export function readOptions(argumentList: readonly string[]): ChaosOptions | str
 const short = [
   killed("portfolios"),
   rolling("rolling", ["portfolios", "gateway"], 1),
-  killedNats(1),
+  killedNats,
   terminated,
 ];
 

@@ -4,6 +4,7 @@ import type { Course, Fault } from "../fault.ts";
 import { type Stage, unreadiness } from "../stage.ts";
 import type { Manner } from "../ways.ts";
 
+const SECONDS_GONE = [1, 10, 60];
 const SILENCE_MS = 5_000;
 const SLOWNESS_MS = 5_000;
 /** All processes are not ready so soon after NATS is gone; then requests fail within the second one. */
@@ -42,54 +43,57 @@ function until(course: Course, durationMs: number): Promise<void> {
   return sleep(Math.max(0, course.begunAt + durationMs - nowMs()));
 }
 
-export function killedNats(seconds: number): Fault {
+interface Way {
+  readonly name: string;
+  readonly title: string;
+  /** Requests that were refused may be done when it goes on. */
+  readonly mayBeDoneLate?: boolean;
+  readonly begin: (stage: Stage) => Promise<void> | void;
+  readonly end: (stage: Stage) => Promise<void> | void;
+}
+
+function goneFor(seconds: number, { name, title, mayBeDoneLate = false, begin, end }: Way): Fault {
   return {
-    name: `nats-kill-${seconds}s`,
-    title: `NATS killed, gone for ${seconds} s, back with nothing in it`,
-    promise: gone,
+    name: `nats-${name}-${seconds}s`,
+    title: `${title} for ${seconds} s`,
+    promise: { ...gone, ...(mayBeDoneLate && { mayBeDoneLate }) },
     async run(course) {
-      const { nats } = course.stage;
       course.begin();
-      await nats.kill();
+      await begin(course.stage);
       if (seconds * 1000 > NOTICED_WITHIN_MS) await noticed(course);
       await until(course, seconds * 1000);
-      await nats.start();
+      await end(course.stage);
       course.end();
     },
   };
 }
 
-const frozen: Fault = {
-  name: "nats-freeze",
-  title: `NATS frozen for ${SILENCE_MS / 1000} s`,
-  promise: { ...gone, mayBeDoneLate: true },
-  async run(course) {
-    const { nats } = course.stage;
-    course.begin();
-    nats.freeze();
-    await noticed(course);
-    await until(course, SILENCE_MS);
-    nats.thaw();
-    course.end();
-  },
+const killed: Way = {
+  name: "kill",
+  title: "NATS killed, back with nothing in it, gone",
+  begin: ({ nats }) => nats.kill(),
+  end: ({ nats }) => nats.start(),
+};
+const frozen: Way = {
+  name: "freeze",
+  title: "NATS frozen",
+  mayBeDoneLate: true,
+  begin: ({ nats }) => nats.freeze(),
+  end: ({ nats }) => nats.thaw(),
 };
 
-function unreachable(kind: "silent" | "refuse", title: string): Fault {
+function unreachable(kind: "silent" | "refuse", title: string): Way {
   return {
-    name: `nats-${kind}`,
+    name: kind,
     title,
-    promise: gone,
-    async run(course) {
-      const { ways } = course.stage;
-      course.begin();
-      await ways.take("nats", { kind });
-      await noticed(course);
-      await until(course, SILENCE_MS);
-      await ways.take("nats", { kind: "forward" });
-      course.end();
-    },
+    begin: ({ ways }) => ways.take("nats", { kind }),
+    end: ({ ways }) => ways.take("nats", { kind: "forward" }),
   };
 }
+
+const silent = unreachable("silent", "NATS behind a black hole");
+
+export const killedNats = goneFor(1, killed);
 
 /** Connections are lost, and new ones can be had all the time. */
 function cut(kind: "reset" | "drop" | "half-open", title: string): Fault {
@@ -153,12 +157,8 @@ function partition(service: "portfolios" | "gateway"): Fault {
 }
 
 export const natsFaults: readonly Fault[] = [
-  killedNats(1),
-  killedNats(10),
-  killedNats(60),
-  frozen,
-  unreachable("silent", `NATS behind a black hole for ${SILENCE_MS / 1000} s`),
-  unreachable("refuse", `NATS refuses connections for ${SILENCE_MS / 1000} s`),
+  ...[killed, frozen, silent].flatMap((way) => SECONDS_GONE.map((seconds) => goneFor(seconds, way))),
+  goneFor(5, unreachable("refuse", "NATS refuses connections")),
   cut("half-open", "all connections to NATS half-open"),
   cut("reset", "all connections to NATS reset"),
   cut("drop", "all connections to NATS closed"),

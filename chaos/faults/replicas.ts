@@ -52,6 +52,8 @@ export function rolling(name: string, services: readonly Service[], rounds: numb
       course.begin();
       let stopping = Promise.resolve();
       for (let round = 0; round < rounds; round += 1) {
+        // Else the last one would be among those that the next round begins with.
+        await stopping;
         for (const replica of services.flatMap((service) => [...stage.replicasOf(service)])) {
           await stage.start(replica.slot);
           // The next one is started meanwhile, and no other one is told to stop.

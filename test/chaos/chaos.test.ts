@@ -34,7 +34,7 @@ describe("npm run chaos", () => {
       "kill-portfolios",
       "freeze-auth",
       "rolling",
-      "nats-silent",
+      "nats-silent-1s",
       "postgres-full",
       "soak",
     ]) {

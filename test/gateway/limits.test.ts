@@ -71,16 +71,98 @@ describe("a body", () => {
   });
 });
 
-describe("the headers", () => {
-  it("may have 16 KiB, and no more", async () => {
-    const start = `GET /v1/me HTTP/1.1\r\n${known}`;
-    const filled = (length: number) => {
-      const rest = "X-A: \r\n\r\n".length;
-      return `${start}X-A: ${"a".repeat(length - start.length - rest)}\r\n\r\n`;
+describe("an array in a body", () => {
+  const user = "collector";
+  const many = <T>(count: number, of: (index: number) => T) =>
+    Array.from({ length: count }, (_, at) => of(at));
+  /** "taken", "too many" members in what the pointer names, or what else was answered. */
+  const outcomeOf = async (method: string, path: string, body: object, pointer: string, maximum: number) => {
+    const reply = await send(user, method, path, { body });
+    if (reply.ok) return "taken";
+    const { errors, ...problem } = (await reply.json()) as { errors?: { pointer: string; detail: string }[] };
+    const detail = `must have at most ${maximum} members`;
+    const isTold = errors?.some((error) => error.pointer === pointer && error.detail === detail);
+    return isTold ? "too many" : { ...problem, errors };
+  };
+  const created = async (path: string, body: object) =>
+    ((await (await send(user, "POST", path, { body })).json()) as { id: string }).id;
+
+  it("has a maximum wherever there is one, a thousand at most", async () => {
+    const { paths } = (await (await fetch(`${system.url}/openapi.json`)).json()) as { paths: object };
+    const bodies = Object.values(paths).flatMap((path: Record<string, { requestBody?: object }>) =>
+      Object.values(path).map(({ requestBody }) => requestBody),
+    );
+    const arrays: { maxItems?: number }[] = [];
+    JSON.stringify(bodies, (_, member) => {
+      if (member?.type === "array") arrays.push(member);
+      return member;
+    });
+    expect(arrays.length).toBeGreaterThan(4);
+    for (const { maxItems } of arrays) expect(maxItems).toBeLessThanOrEqual(1_000);
+  });
+
+  it("may have its maximum of members, and not one more", async () => {
+    const account = await created("/v1/accounts", { name: "Many", account_type: "manual" });
+    const portfolio = await created("/v1/portfolios", { name: "Many" });
+    const holdings = (count: number) => many(count, (index) => ({ asset: `A${index}`, quantity: "1" }));
+    const held = `/v1/accounts/${account}/holdings`;
+    expect(await outcomeOf("PUT", held, holdings(1_000), "", 1_000)).toBe("taken");
+    expect(
+      ((await (await send(user, "GET", `/v1/accounts/${account}`)).json()) as { holdings: object[] })
+        .holdings,
+    ).toHaveLength(1_000);
+    expect(await outcomeOf("PUT", held, holdings(1_001), "", 1_000)).toBe("too many");
+
+    const linked = (count: number) => ({ account_ids: many(count, () => account) });
+    const links = `/v1/portfolios/${portfolio}/accounts`;
+    expect(await outcomeOf("PUT", links, linked(100), "/account_ids", 100)).toBe("taken");
+    expect(await outcomeOf("PUT", links, linked(101), "/account_ids", 100)).toBe("too many");
+
+    const targets = (count: number) => ({
+      name: "Targets",
+      target_allocation: many(count, (index) => ({ symbol: `A${index}`, target_pct: 100 / count })),
+    });
+    expect(await outcomeOf("POST", "/v1/portfolios", targets(200), "/target_allocation", 200)).toBe("taken");
+    expect(await outcomeOf("POST", "/v1/portfolios", targets(201), "/target_allocation", 200)).toBe(
+      "too many",
+    );
+
+    const order = {
+      action: "buy",
+      asset: "BTC",
+      quantity: "1",
+      estimated_price: "1",
+      estimated_value_usd: "1",
     };
-    // The parser counts names, values and the address, but no line ends; so the edge is looked for a bit below.
-    expect(await statusOf(filled(16 * KIBIBYTE - 64))).toBe(200);
-    expect(await statusOf(filled(16 * KIBIBYTE + 64))).toBe(431);
+    const orders = (count: number) => ({
+      recommendation_type: "rebalance",
+      rationale: "Many",
+      proposed_orders: many(count, () => order),
+    });
+    const recommendations = `/v1/portfolios/${portfolio}/recommendations`;
+    expect(await outcomeOf("POST", recommendations, orders(100), "/proposed_orders", 100)).toBe("taken");
+    expect(await outcomeOf("POST", recommendations, orders(101), "/proposed_orders", 100)).toBe("too many");
+
+    const wallet = (count: number) => ({
+      name: "Chains",
+      account_type: "wallet",
+      wallet_address: "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045",
+      enabled_chains: many(count, () => "ethereum"),
+    });
+    expect(await outcomeOf("POST", "/v1/accounts", wallet(50), "/enabled_chains", 50)).toBe("taken");
+    expect(await outcomeOf("POST", "/v1/accounts", wallet(51), "/enabled_chains", 50)).toBe("too many");
+  });
+});
+
+describe("the headers", () => {
+  it("may have 16 KiB less a byte, and not one more", async () => {
+    const path = "/v1/me";
+    const start = `GET ${path} HTTP/1.1\r\n${known}`;
+    // The parser counts the address, names and values, and neither what separates them nor the ends of lines.
+    const counted = path.length + known.replaceAll(/: |\r\n/g, "").length + "X-A".length;
+    const filled = (length: number) => `${start}X-A: ${"a".repeat(length - counted)}\r\n\r\n`;
+    expect(await statusOf(filled(16 * KIBIBYTE - 1))).toBe(200);
+    expect(await statusOf(filled(16 * KIBIBYTE))).toBe(431);
   });
 
   it("may be a hundred, and not one more: what would be left out unread could be what matters", async () => {

@@ -8,6 +8,8 @@ import { explained, failed, type Load, READS_PER_SECOND, startLoad, told } from 
 // New replicas of every service are started, and the old ones told to stop, one after another, while requests come in.
 
 const ROUNDS = Number(process.env.TEST_ROLLING_ROUNDS ?? 1);
+/** So many requests show that there was a load, however slow the machine. */
+const ENOUGH = 100;
 const SERVICES = ["portfolios", "users", "auth", "accounts", "market"];
 
 let system: System;
@@ -65,7 +67,7 @@ describe("a rolling restart", () => {
       }
       const sent = await requests.stop();
       expect(explained(told(sent.filter(failed), startedAt), system.replicas)).toEqual([]);
-      expect(sent.length).toBeGreaterThan(500);
+      expect(sent.length).toBeGreaterThan(ENOUGH);
     },
     60_000 + ROUNDS * 30_000,
   );
@@ -88,7 +90,7 @@ describe("a rolling restart", () => {
       const sent = await requests.stop();
       await balancer.stop();
       expect(explained(told(sent.filter(failed), startedAt), system.replicas)).toEqual([]);
-      expect(sent.length).toBeGreaterThan(500);
+      expect(sent.length).toBeGreaterThan(ENOUGH);
     },
     60_000 + ROUNDS * 15_000,
   );

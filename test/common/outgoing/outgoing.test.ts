@@ -12,7 +12,7 @@ type Options = Partial<Parameters<typeof openOutgoing>[0]>;
 
 function open(options: Options = {}): Outgoing {
   const rules = { hosts: ["api.example.com"], privateHosts: [server.host] };
-  const one = openOutgoing({ rules, timeoutMs: 1_000, ...options });
+  const one = openOutgoing({ rules, timeoutMs: 20_000, ...options });
   opened.push(one);
   return one;
 }
@@ -117,7 +117,8 @@ describe("outgoing.fetch", () => {
     ["huge", "too_large"],
   ] as const)("says of %s: %s", async (how, kind) => {
     server.misbehave(how);
-    await expect(outgoing.fetch(`${server.url}/?key=1`)).rejects.toMatchObject({
+    const asking = open({ timeoutMs: how === "silent" ? 200 : 20_000, maxBodyBytes: 100_000 });
+    await expect(asking.fetch(`${server.url}/?key=1`)).rejects.toMatchObject({
       name: "OutgoingError",
       kind,
       message: expect.not.stringContaining("key=1"),
