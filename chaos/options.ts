@@ -3,7 +3,7 @@ import { ChaosError } from "./errors.ts";
 import type { Fault } from "./fault.ts";
 import { events } from "./faults/events.ts";
 import { killedNats, natsFaults } from "./faults/nats.ts";
-import { overload } from "./faults/overload.ts";
+import { overloads } from "./faults/overload.ts";
 import { postgresFaults, terminated } from "./faults/postgres.ts";
 import { relay } from "./faults/relay.ts";
 import { killed, replicaFaults, rolling } from "./faults/replicas.ts";
@@ -67,7 +67,7 @@ export function faultsOf({ rounds = ROUNDS, events: count = EVENTS, soakMinutes 
     ...replicaFaults(rounds),
     ...natsFaults,
     ...postgresFaults,
-    overload,
+    ...overloads,
     relay,
     events(count),
     soak(soakMinutes),

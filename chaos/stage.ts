@@ -210,6 +210,8 @@ function sharedEnvironment({ environment }: StageOptions, issuer: TestIssuer): R
     LOG_FORMAT: "json",
     // Short, so that auth and users are asked all the time.
     PRINCIPAL_CACHE_SECS: "1",
+    // Counted, and never reached: what refuses is to be what cannot be done.
+    RATE_LIMIT_REQUESTS: "100000000",
     // Nothing leaves this machine, and nothing begins on its own.
     OUTGOING_HOSTS: "nowhere.invalid",
     FETCH_ALL_COINS_ENABLED: "false",

@@ -1,17 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { nowMs } from "../clock.ts";
 import type { Course, Fault } from "../fault.ts";
+import {
+  type OpenLoadPlan,
+  type OpenLoadResult,
+  runOpenLoad,
+  SLOT_MS,
+  type Slot,
+  summed,
+} from "../load/open-load.ts";
 import type { Stage } from "../stage.ts";
 
-/** Beyond the constant load, by steps, until more does not bring more. */
-const STEPS = [1, 2, 3, 4, 6, 8];
-const STEP_MS = 2_500;
+/** Requests a second, by steps, until more brings clearly less. */
+const STEPS = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000];
+const STEP_SECONDS = 8;
 const CLEARLY_LESS = 0.7;
 const PAUSE_MS = 2_000;
 const TIMES = 10;
-const BURST_MS = 10_000;
+const BURST_SECONDS = 10;
+const CONNECTIONS = 2_000;
+/** Others than the clients of the constant load, who are not to suffer. */
+const CALLERS = 200;
+/** For a connection that is free, and for a reply. */
+const PATIENCE_MS = 5_000;
 /** While requests are admitted at a rate that has to be found first. */
-const ADAPTING_MS = 2_000;
+const ADAPTING_SECONDS = 2;
 const KEPT_SHARE = 0.9;
 /** "At once", for the middle one of those that are refused. */
 const REFUSED_WITHIN_MS = 100;
@@ -21,28 +34,43 @@ const SLOWER_MAX = 3;
 const FAST_MS = 100;
 /** What is sent meanwhile shows whether it has recovered. */
 const RECOVERED_LOOK_MS = 2_000;
-const LOOK_MS = 200;
+const LOOK_MS = 1_000;
 const LOOK_TIMEOUT_MS = 2_000;
 
-/** Replies per second that say that all is well, of what was sent in a while. */
-async function goodput({ load }: Stage, from: number, to: number): Promise<number> {
-  const { sent, failed, burst } = await load.call("window", from, to);
-  return ((sent - failed + burst.ok) * 1000) / (to - from);
+type Burst = (perSecond: number, seconds: number) => Promise<OpenLoadResult>;
+
+type Request = Pick<OpenLoadPlan, "method" | "path" | "body">;
+
+/** The same request again and again, beyond the constant load. */
+async function burstOf({ replicas, issuer }: Stage, request: Request): Promise<Burst> {
+  const callers = Array.from({ length: CALLERS }, (_, index) => issuer.token(`burst-${index}`));
+  const tokens = await Promise.all(callers);
+  return (perSecond, seconds) =>
+    runOpenLoad({
+      urls: replicas.flatMap(({ url }) => url ?? []),
+      ...request,
+      tokens,
+      stages: [{ perSecond, seconds }],
+      connections: CONNECTIONS,
+      patienceMs: PATIENCE_MS,
+    });
 }
 
-async function peakOf({ stage, rate }: Course): Promise<number> {
-  const spans: { from: number; to: number }[] = [];
-  for (const step of STEPS) {
-    await stage.load.call("setBurstRate", rate * step);
-    const from = nowMs() + 500;
-    await sleep(STEP_MS);
-    spans.push({ from, to: nowMs() });
-    const sofar = await Promise.all(spans.map(({ from, to }) => goodput(stage, from, to - 500)));
-    if ((sofar.at(-1) ?? 0) < CLEARLY_LESS * Math.max(...sofar)) break;
+function between(slots: readonly Slot[], from: number, to: number): readonly Slot[] {
+  return slots.slice((from * 1_000) / SLOT_MS, (to * 1_000) / SLOT_MS);
+}
+
+/** The most replies a second. */
+async function peakOf(burst: Burst): Promise<number> {
+  let peak = 0;
+  for (const perSecond of STEPS) {
+    const { slots } = await burst(perSecond, STEP_SECONDS);
+    const { goodput } = summed(between(slots, ADAPTING_SECONDS, STEP_SECONDS));
+    if (goodput < CLEARLY_LESS * peak) break;
+    peak = Math.max(peak, goodput);
+    await sleep(PAUSE_MS);
   }
-  await stage.load.call("setBurstRate", 0);
-  await sleep(PAUSE_MS);
-  return Math.max(...(await Promise.all(spans.map(({ from, to }) => goodput(stage, from, to)))));
+  return peak;
 }
 
 /** Asks what must always answer, until told to stop. @returns what did not. */
@@ -70,46 +98,75 @@ async function watch({ replicas }: Stage, isOver: () => boolean): Promise<string
   return faults;
 }
 
-export const overload: Fault = {
-  name: "overload",
-  title: `${TIMES} times the constant load for ${BURST_MS / 1000} s`,
-  promise: { goodAfterMs: RECOVERED_WITHIN_MS, from: "end" },
-  async run(course) {
-    const { stage, rate, roomMs } = course;
-    const calm = await stage.load.call("window", 0, nowMs());
-    const peak = await peakOf(course);
-    let isOver = false;
-    const watching = watch(stage, () => isOver);
-    course.begin();
-    await stage.load.call("setBurstRate", rate * (TIMES - 1));
-    await sleep(BURST_MS);
-    await stage.load.call("setBurstRate", 0);
-    course.end();
-    isOver = true;
-    const unanswered = await watching;
-    const recoveredAt = course.endedAt + RECOVERED_WITHIN_MS + roomMs;
-    const lookedAt = recoveredAt + RECOVERED_LOOK_MS;
-    await sleep(Math.max(0, lookedAt + RECOVERED_LOOK_MS - nowMs()));
-    const { okMs } = await stage.load.call("window", recoveredAt, lookedAt);
-    if (okMs.p50 > Math.max(FAST_MS, SLOWER_MAX * calm.okMs.p50)) {
-      course.break(
-        `the middle request sent ${RECOVERED_WITHIN_MS} ms afterwards took ${Math.round(okMs.p50)} ms, and ${Math.round(calm.okMs.p50)} ms before`,
-      );
-    }
-    const from = course.begunAt + ADAPTING_MS;
-    const kept = await goodput(stage, from, course.endedAt);
-    const { burst } = await stage.load.call("window", from, course.endedAt);
-    course.note(
-      `goodput ${Math.round(kept)}/s of a peak of ${Math.round(peak)}/s; of ${burst.sent} sent beyond the load, ` +
-        `${burst.ok} succeeded (P99 ${Math.round(burst.okMs.p99)} ms), ${burst.refused} were refused ` +
-        `(P50 ${Math.round(burst.refusedMs.p50)} ms, P99 ${Math.round(burst.refusedMs.p99)} ms)`,
+function judgeBurst(course: Course, { slots, unsent }: OpenLoadResult, peak: number): void {
+  const { goodput, refusedMs } = summed(between(slots, ADAPTING_SECONDS, BURST_SECONDS));
+  const all = summed(slots);
+  course.note(
+    `goodput ${Math.round(goodput)}/s of a peak of ${Math.round(peak)}/s; of ${Math.round(peak * TIMES)}/s that were due, ` +
+      `${unsent} found no connection, ${all.succeeded} succeeded, ${all.refused} were refused ` +
+      `(P50 ${refusedMs.p50} ms, P99 ${refusedMs.p99} ms)`,
+  );
+  if (goodput < KEPT_SHARE * peak)
+    course.break(`goodput fell to ${Math.round((100 * goodput) / peak)} % of its peak`);
+  const unexplained = all.other + all.unanswered + all.refused - all.refusedWithRetryAfter;
+  if (unexplained > 0) course.break(`${unexplained} were neither answered nor refused with Retry-After`);
+  if (refusedMs.p50 > REFUSED_WITHIN_MS + course.roomMs)
+    course.break(`half of the refusals took ${refusedMs.p50} ms or more`);
+}
+
+async function judgeRecovery(course: Course, beforeMs: number): Promise<void> {
+  const { load } = course.stage;
+  const recoveredAt = course.endedAt + RECOVERED_WITHIN_MS + course.roomMs;
+  const lookedAt = recoveredAt + RECOVERED_LOOK_MS;
+  await sleep(Math.max(0, lookedAt + RECOVERED_LOOK_MS - nowMs()));
+  const { okMs } = await load.call("window", recoveredAt, lookedAt);
+  if (okMs.p50 > Math.max(FAST_MS, SLOWER_MAX * beforeMs)) {
+    course.break(
+      `the middle request sent ${RECOVERED_WITHIN_MS} ms afterwards took ${Math.round(okMs.p50)} ms, and ${Math.round(beforeMs)} ms before`,
     );
-    if (kept < KEPT_SHARE * peak)
-      course.break(`goodput fell to ${Math.round((100 * kept) / peak)} % of its peak`);
-    if (burst.other > 0) course.break(`${burst.other} of the burst were neither answered nor refused`);
-    if (burst.refusedMs.p50 > REFUSED_WITHIN_MS + roomMs)
-      course.break(`half of the refusals took ${Math.round(burst.refusedMs.p50)} ms or more`);
-    if (unanswered.length > 0)
-      course.break(`${unanswered.length} × no health or metrics, e.g. ${unanswered[0]}`);
+  }
+}
+
+async function overload(course: Course, request: Request): Promise<void> {
+  const { stage } = course;
+  const calmAt = nowMs();
+  await sleep(PAUSE_MS);
+  const calm = await stage.load.call("window", calmAt, nowMs());
+  const burst = await burstOf(stage, request);
+  const peak = await peakOf(burst);
+  let isOver = false;
+  const watching = watch(stage, () => isOver);
+  course.begin();
+  const result = await burst(peak * TIMES, BURST_SECONDS);
+  course.end();
+  isOver = true;
+  for (const fault of (await watching).slice(0, 1)) course.break(`no health or metrics: ${fault}`);
+  judgeBurst(course, result, peak);
+  await judgeRecovery(course, calm.okMs.p50);
+}
+
+const promise = { goodAfterMs: RECOVERED_WITHIN_MS, from: "end" } as const;
+const DATABASE_DELAY_MS = 20;
+
+export const overloads: readonly Fault[] = [
+  {
+    name: "overload-processor",
+    title: `${TIMES} times what the processors bear, for ${BURST_SECONDS} s`,
+    rateShare: 0.2,
+    promise,
+    run: (course) => overload(course, { method: "GET", path: "/v1/portfolios?limit=10" }),
   },
-};
+  {
+    name: "overload-database",
+    title: `${TIMES} times what PostgreSQL bears, ${DATABASE_DELAY_MS} ms away, for ${BURST_SECONDS} s`,
+    // What is written needs several turns, of 40 ms each.
+    rateShare: 0.2,
+    promise,
+    async run(course) {
+      const { ways } = course.stage;
+      await ways.take("postgres", { kind: "latency", milliseconds: DATABASE_DELAY_MS });
+      await overload(course, { method: "POST", path: "/v1/portfolios", body: '{"name":"One of many"}' });
+      await ways.take("postgres", { kind: "forward" });
+    },
+  },
+];

@@ -7,13 +7,11 @@ import { type Audit, auditDatabase, auditOverHttp } from "./audit.ts";
 import { Balancer } from "./balancer.ts";
 import { Book, type Client, chosen } from "./book.ts";
 import { reads } from "./reads.ts";
-import { type Burst, isFailure, type Sample, type Window } from "./sample.ts";
+import { isFailure, type Sample, type Window } from "./sample.ts";
 import { writes } from "./writes.ts";
 
 const TICK_MS = 5;
 const WRITE_SHARE = 0.2;
-/** Requests of a burst that may be under way at once; beyond it, the generator would measure itself. */
-const MAX_BURST_UNDER_WAY = 4_000;
 const SHOWN_FAILURES_MAX = 20_000;
 const SETTLED_AT_ONCE = 10;
 
@@ -23,15 +21,12 @@ const clients: Client[] = [];
 const underWay = new Set<Promise<void>>();
 let samples: Sample[] = [];
 let rate = 0;
-let burstRate = 0;
-let burstUnderWay = 0;
 let due = 0;
-let burstDue = 0;
 let tickedAt = performance.now();
 let sent = 0;
 
 const ask = asking(balancer, (sample) => samples.push(sample));
-const { read, list } = reads(ask);
+const { read } = reads(ask);
 const { write, settle } = writes(book, ask);
 
 function begin(work: Promise<void>): void {
@@ -49,31 +44,12 @@ function tick(): void {
     sent += 1;
     begin(Math.random() < WRITE_SHARE ? write(client, chosen(client)) : read(client, chosen(client)));
   }
-  for (burstDue += seconds * burstRate; burstDue >= 1; burstDue -= 1) {
-    if (burstUnderWay >= MAX_BURST_UNDER_WAY) continue;
-    burstUnderWay += 1;
-    const client = clients[Math.floor(Math.random() * clients.length)] as Client;
-    begin(list(client, "burst").finally(() => (burstUnderWay -= 1)));
-  }
 }
 setInterval(tick, TICK_MS);
 
 function timesOf(some: readonly Sample[]) {
   const times = some.map(({ tookMs }) => tookMs).sort((one, other) => one - other);
   return { p50: percentile(times, 50), p99: percentile(times, 99), longest: times.at(-1) ?? 0 };
-}
-
-function burstOf(some: readonly Sample[]): Burst {
-  const ok = some.filter((sample) => !isFailure(sample));
-  const refused = some.filter(({ status, hasRetryAfter }) => status === 503 && hasRetryAfter);
-  return {
-    sent: some.length,
-    ok: ok.length,
-    refused: refused.length,
-    other: some.length - ok.length - refused.length,
-    refusedMs: timesOf(refused),
-    okMs: timesOf(ok),
-  };
 }
 
 const functions = {
@@ -95,22 +71,16 @@ const functions = {
     rate = requestsPerSecond;
     due = 0;
   },
-  setBurstRate: (requestsPerSecond: number) => {
-    burstRate = requestsPerSecond;
-    burstDue = 0;
-  },
   /** What was sent between two moments and has been answered. */
   window: (from: number, to: number): Window => {
     const all = samples.filter(({ sentAt }) => sentAt >= from && sentAt < to);
-    const constant = all.filter(({ kind }) => kind !== "burst");
-    const failures = constant.filter(isFailure);
+    const failures = all.filter(isFailure);
     return {
-      sent: constant.length,
-      reads: constant.filter(({ kind }) => kind === "read").length,
+      sent: all.length,
+      reads: all.filter(({ kind }) => kind === "read").length,
       failed: failures.length,
       failures: failures.slice(0, SHOWN_FAILURES_MAX),
-      okMs: timesOf(constant.filter((sample) => !isFailure(sample))),
-      burst: burstOf(all.filter(({ kind }) => kind === "burst")),
+      okMs: timesOf(all.filter((sample) => !isFailure(sample))),
     };
   },
   forget: () => {
@@ -119,7 +89,6 @@ const functions = {
   /** Sends no more, and waits for what is under way. */
   async quiesce(): Promise<void> {
     rate = 0;
-    burstRate = 0;
     while (underWay.size > 0) await Promise.race([Promise.all(underWay), sleep(100)]);
   },
   audit: (databaseUrl: string): Promise<Audit> => auditDatabase(book, databaseUrl),

@@ -1,13 +1,10 @@
 /** What clients read, and how they judge it. */
 import type { Ask } from "./ask.ts";
 import { type Client, revisionOf, type Thing } from "./book.ts";
-import type { Kind } from "./sample.ts";
 
 export interface Reads {
   /** One of the reads, chosen at random; of that thing, if there is one. */
   read(client: Client, thing: Thing | undefined): Promise<void>;
-  /** The list of portfolios. */
-  list(client: Client, kind: Kind): Promise<void>;
 }
 
 export function reads(ask: Ask): Reads {
@@ -23,9 +20,9 @@ export function reads(ask: Ask): Reads {
     thing.isBusy = false;
   }
 
-  async function list(client: Client, kind: Kind): Promise<void> {
+  async function list(client: Client): Promise<void> {
     const path = "/v1/portfolios?limit=10";
-    await ask(client, kind, "list portfolios", { method: "GET", path }, ({ text }) =>
+    await ask(client, "read", "list portfolios", { method: "GET", path }, ({ text }) =>
       client.lasting.every((id) => text.includes(id)) ? undefined : "a portfolio is missing in the list",
     );
   }
@@ -34,10 +31,9 @@ export function reads(ask: Ask): Reads {
     ask(client, "read", operation, { method: "GET", path });
 
   return {
-    list,
     async read(client, thing) {
       const dice = Math.random();
-      if (dice < 0.45) await list(client, "read");
+      if (dice < 0.45) await list(client);
       else if (dice < 0.65 && thing) await readBack(client, thing);
       else if (dice < 0.75) await get(client, "list accounts", "/v1/accounts?limit=10");
       else if (dice < 0.85)

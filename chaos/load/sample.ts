@@ -1,4 +1,4 @@
-export type Kind = "read" | "write" | "burst";
+export type Kind = "read" | "write";
 
 /** A request that was sent, and what became of it. */
 export interface Sample {
@@ -32,17 +32,4 @@ export interface Window {
   readonly failures: readonly Sample[];
   /** Of those that succeeded. */
   readonly okMs: { readonly p50: number; readonly p99: number; readonly longest: number };
-  readonly burst: Burst;
-}
-
-/** The part of a window that was sent beyond the constant load. */
-export interface Burst {
-  readonly sent: number;
-  readonly ok: number;
-  readonly refused: number;
-  /** Neither: other statuses, or no reply. */
-  readonly other: number;
-  /** Time until refusals came. */
-  readonly refusedMs: { readonly p50: number; readonly p99: number };
-  readonly okMs: { readonly p50: number; readonly p99: number };
 }

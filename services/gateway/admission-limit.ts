@@ -3,7 +3,7 @@ const MIN_LIMIT = 20;
 /** Before anything is known; an idle route comes back to it. More only where it is used. */
 const FIRST_LIMIT = 200;
 /** How long requests may take on the whole before there are too many of them... */
-const TARGET_MS = 250;
+const TARGET_MS = 400;
 /** ...or so many times as long as when there are few, where that is longer. */
 const TARGET_RATIO = 2;
 /** Fewer than this do not stand in each other's way: so long it takes at best. */

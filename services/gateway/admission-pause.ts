@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 
 /** So many refusals a second cost little; this many are told at once whatever their number. */
-const CHEAP_PER_SECOND = 2_000;
+const CHEAP_PER_SECOND = 500;
 const LONGEST_MS = 1_000;
 const SHORTEST_MS = 50;
 

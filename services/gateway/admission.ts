@@ -12,6 +12,10 @@ const CROWDED = 1 / 2;
 /** The share is that of as many callers as there are, but at least and at most of so many. */
 const SHARING_MIN = 2;
 const SHARING_MAX = 4;
+/** So much beside a route's limit, and of all room, is for callers who have less than half of what callers have on average. */
+const RESERVE = 1 / 8;
+const RESERVE_MIN = 5;
+const MODEST = 1 / 2;
 
 /** One route's entrance. */
 export interface Gate {
@@ -43,8 +47,10 @@ export type RefusalReason = "total" | "route" | "caller" | "event_loop" | "conne
 /**
  * How many requests are let in. Each route has a limit that follows how many it gets done (`admission-limit.ts`), so that
  * one that is slow takes no room from others; none has more than half of all; and where it gets crowded, callers have equal
- * shares of a route and of all, a quarter where there are many. Nothing waits here: within its limit, a request waits where the work is done, which
- * the limit keeps short; past it, it is refused at once, which costs little (`admission-pause.ts`).
+ * shares of a route and of all, a quarter where there are many. A reserve is for those who ask for little: they find a place
+ * beside many who ask for much, also while a limit has just been cut and more are under way. Nothing waits here: within its
+ * limit, a request waits where the work is done, which the limit keeps short; past it, it is refused at once, which costs
+ * little (`admission-pause.ts`).
  */
 export function admission(maxConcurrentRequests: number): Admission {
   const gates: Gate[] = [];
@@ -94,11 +100,12 @@ export function admission(maxConcurrentRequests: number): Admission {
 function gateOf(route: Pick<Gate, "method" | "path">, max: number, all: Callers): Gate {
   const limit = new AdaptiveLimit(max * SHARE_OF_ROUTE);
   const here = new Callers();
+  const regular = max - reserveOf(max);
 
   function check(caller: string): void {
     const room = limit.limit;
-    if (all.total >= max) refuse("total");
-    if (here.total >= room) refuse("route");
+    if (all.isFullFor(caller, regular, max - regular)) refuse("total");
+    if (here.isFullFor(caller, room, reserveOf(room))) refuse("route");
     if (here.total >= room * CROWDED && here.of(caller) >= here.shareOf(caller, room)) refuse("caller");
     if (all.total >= max * CROWDED && all.of(caller) >= all.shareOf(caller, max)) refuse("caller");
   }
@@ -110,8 +117,8 @@ function gateOf(route: Pick<Gate, "method" | "path">, max: number, all: Callers)
     enter(caller) {
       check(caller);
       limit.began();
-      here.add(caller);
-      all.add(caller);
+      here.add(caller, limit.limit);
+      all.add(caller, regular);
     },
     left(caller, tookMs) {
       limit.ended(tookMs);
@@ -121,36 +128,70 @@ function gateOf(route: Pick<Gate, "method" | "path">, max: number, all: Callers)
   };
 }
 
+/** What a caller has under way; *reserved* of it came in when only the reserve had room. */
+interface Holding {
+  count: number;
+  reserved: number;
+}
+
 /** How many requests are under way, in total and of each caller. */
 class Callers {
-  readonly #counts = new Map<string, number>();
+  readonly #holdings = new Map<string, Holding>();
   #total = 0;
+  #reserved = 0;
 
   get total(): number {
     return this.#total;
   }
 
   of(caller: string): number {
-    return this.#counts.get(caller) ?? 0;
+    return this.#holdings.get(caller)?.count ?? 0;
+  }
+
+  isFullFor(caller: string, room: number, reserve: number): boolean {
+    if (!this.#isFull(room)) return false;
+    const isModest = this.of(caller) * this.#holdings.size < this.#total * MODEST;
+    return !isModest || this.#reserved >= reserve;
   }
 
   /** Of so much room, when it gets crowded. */
   shareOf(caller: string, room: number): number {
-    const callers = this.#counts.size + (this.#counts.has(caller) ? 0 : 1);
+    const callers = this.#holdings.size + (this.#holdings.has(caller) ? 0 : 1);
     return room / Math.min(SHARING_MAX, Math.max(SHARING_MIN, callers));
   }
 
-  add(caller: string): void {
+  add(caller: string, room: number): void {
+    const reserved = this.#isFull(room) ? 1 : 0;
     this.#total += 1;
-    this.#counts.set(caller, this.of(caller) + 1);
+    this.#reserved += reserved;
+    const holding = this.#holdings.get(caller);
+    if (!holding) this.#holdings.set(caller, { count: 1, reserved });
+    else {
+      holding.count += 1;
+      holding.reserved += reserved;
+    }
   }
 
   remove(caller: string): void {
+    const holding = this.#holdings.get(caller);
+    if (!holding) return;
     this.#total -= 1;
-    const left = this.of(caller) - 1;
-    if (left > 0) this.#counts.set(caller, left);
-    else this.#counts.delete(caller);
+    holding.count -= 1;
+    if (holding.reserved > 0) {
+      holding.reserved -= 1;
+      this.#reserved -= 1;
+    }
+    if (holding.count === 0) this.#holdings.delete(caller);
   }
+
+  /** But for the reserve. */
+  #isFull(room: number): boolean {
+    return this.#total - this.#reserved >= room;
+  }
+}
+
+function reserveOf(room: number): number {
+  return Math.max(RESERVE_MIN, Math.floor(room * RESERVE));
 }
 
 function refuse(reason: RefusalReason): never {

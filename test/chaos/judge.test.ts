@@ -40,7 +40,6 @@ function outcomeOf(
     failed: failures.length,
     failures,
     okMs: times,
-    burst: { sent: 0, ok: 0, refused: 0, other: 0, refusedMs: times, okMs: times },
   };
   return judge(fault, course, window, { checked: 1, lost, doubled: [], late: [] }, whole);
 }

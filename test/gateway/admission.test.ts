@@ -134,15 +134,33 @@ describe("shares", () => {
     expect(fill(gate, "third", 5)).toBe(5);
     // With four of them, a quarter is each one's.
     expect(fill(gate, "fourth")).toBe(50);
-    expect(fill(gate, "third")).toBe(5);
+    // The rest of the route, and what is kept for those who have little.
+    expect(fill(gate, "third")).toBe(23);
     expect(fill(gate, "greedy")).toBe(0);
   });
 
-  it("a route has half of all room at most, and the others are not concerned", () => {
+  it("a reserve of an eighth is for those who have little of a route", () => {
+    const gate = gates(400).gate("/a");
+    for (let caller = 0; caller < 40; caller += 1) fill(gate, `${caller}`, 5);
+    expect(gate.limit.inFlight).toBe(200);
+    expect(fill(gate, "0")).toBe(0);
+    // Up to half of what the others have on average.
+    expect(fill(gate, "modest")).toBe(3);
+    for (let caller = 40; caller < 80; caller += 1) fill(gate, `${caller}`);
+    expect(gate.limit.inFlight).toBe(225);
+    expect(fill(gate, "another")).toBe(0);
+    // What leaves makes room for those who have most again, and in the reserve.
+    gate.left("0", 1);
+    expect(fill(gate, "1")).toBe(1);
+    gate.left("modest", 1);
+    expect(fill(gate, "another")).toBe(1);
+  });
+
+  it("a route has half of all room at most, and its reserve, and the others are not concerned", () => {
     const { gate } = gates(200);
     const slow = gate("/slow");
     for (const caller of ["a", "b", "c", "d", "e", "f"]) fill(slow, caller);
-    expect(slow.limit.inFlight).toBe(100);
+    expect(slow.limit.inFlight).toBe(100 + 12);
     expect(fill(gate("/other"), "z", 20)).toBe(20);
   });
 

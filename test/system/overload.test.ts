@@ -1,15 +1,21 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import {
+  type LoadStage,
+  type OpenLoadPlan,
+  runOpenLoad,
+  SLOT_MS,
+  summed,
+} from "../../chaos/load/open-load.ts";
 import { type System, startSystem } from "../support/system.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { type OpenLoadPlan, runOpenLoad, SLOT_MS, type Stage, summed } from "./open-load.ts";
 
 /** Each way between portfolios and its database: so its few connections bound what fits, not this machine. */
 const DATABASE_DELAY_MS = 20;
 const CONNECTIONS = 500;
 const PROBE_INTERVAL_MS = 100;
-/** What fits varies by so much from one second to another where other tests run on the same two cores. */
-const ROOM = 0.3;
+/** Of what was found to fit, and the same in a second look a moment later, which differs by so much. */
+const KEPT_SHARE = 0.9;
 
 let system: System;
 let proxy: TcpProxy;
@@ -36,9 +42,9 @@ afterAll(async () => {
   await proxy.stop();
 });
 
-function load(stages: readonly Stage[], own: Partial<OpenLoadPlan> = {}) {
+function load(stages: readonly LoadStage[], own: Partial<OpenLoadPlan> = {}) {
   return runOpenLoad({
-    url: system.url,
+    urls: [system.url],
     method: "POST",
     path: "/v1/portfolios",
     body: '{"name":"One of many"}',
@@ -75,7 +81,7 @@ function probing(requests: Readonly<Record<string, () => Promise<Response>>>) {
 describe("ten times the load that fits", () => {
   it("is refused but for what fits: at once, with Retry-After; others are answered throughout, and it is over within a second", async () => {
     const most = summed((await load([{ perSecond: 300, seconds: 4 }])).slots);
-    const fits = most.succeededPerSecond;
+    const fits = most.goodput;
     await delay(2_000);
 
     const gateway = system.replicas.find(({ service }) => service === "gateway");
@@ -96,15 +102,14 @@ describe("ten times the load that fits", () => {
 
     expect([over.other, over.unanswered]).toEqual([0, 0]);
     expect(over.refusedWithRetryAfter).toBe(over.refused);
-    expect(over.refused).toBeGreaterThan(over.due / 2);
-    expect(over.succeededPerSecond).toBeGreaterThan(fits * (0.9 - ROOM));
-    // On a quiet machine it is a few milliseconds.
-    expect(over.refusedMs.p50).toBeLessThan(1_500);
+    expect(over.refused).toBeGreaterThan(over.sent / 2);
+    expect(over.goodput).toBeGreaterThan(fits * KEPT_SHARE);
+    expect(over.refusedMs.p50).toBeLessThan(100);
     expect(wrong).toEqual([]);
-    expect(at(0.5)).toBeLessThan(500);
+    expect(at(0.5)).toBeLessThan(100);
     // Nobody is refused any more.
     expect([afterwards.refused, afterwards.other, afterwards.unanswered]).toEqual([0, 0, 0]);
-    expect(afterwards.succeeded).toBe(afterwards.due);
+    expect(afterwards.succeeded).toBe(afterwards.sent);
   }, 90_000);
 });
 
@@ -120,9 +125,8 @@ describe("a caller who asks for many times what fits", () => {
     ]);
     const refused = summed(greedy.slots);
     const served = summed(modest.slots);
-    expect(refused.refused).toBeGreaterThan(refused.due / 2);
-    expect([served.other, served.unanswered]).toEqual([0, 0]);
-    // Where the processor itself is what is short, a share of all is refused before it is known whose they are.
-    expect(served.succeeded).toBeGreaterThan(served.due * 0.7);
+    expect(refused.refused).toBeGreaterThan(refused.sent / 2);
+    // While the greedy one is being cut back, what it has begun is still ahead of others in the database's queue.
+    expect(served.succeeded).toBeGreaterThanOrEqual(served.sent * 0.9);
   }, 60_000);
 });

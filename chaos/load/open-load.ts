@@ -3,28 +3,31 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 /** A stage of a load: so many requests each second, for so long. */
-export interface Stage {
+export interface LoadStage {
   readonly perSecond: number;
   readonly seconds: number;
 }
 
 /** A request as it is sent again and again, each time with the next of these tokens. */
 export interface OpenLoadPlan {
-  readonly url: string;
+  /** Connections are spread over them. */
+  readonly urls: readonly string[];
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: string;
   readonly tokens: readonly string[];
-  readonly stages: readonly Stage[];
-  /** A request for which no connection is free by its time waits; its time counts from when it was due. */
+  readonly stages: readonly LoadStage[];
+  /** A request for which no connection is free by its time waits for one. */
   readonly connections: number;
-  /** Whoever has no reply by then gives up, and connects anew. */
+  /** Who waits longer for a connection is never sent; who waits longer for a reply gives up, and connects anew. */
   readonly patienceMs: number;
 }
 
-/** What became of the requests that were due in one tenth of a second. */
+/** What became of the requests that were due in one tenth of a second, and were sent. */
 export interface Slot {
-  due: number;
+  sent: number;
+  /** Replies with status 2xx that came in this tenth, whenever their requests were due. */
+  came: number;
   /** Status 2xx. */
   succeeded: number;
   /** Status 503. */
@@ -35,13 +38,16 @@ export interface Slot {
   other: number;
   /** No reply in time, or a connection that was lost. */
   unanswered: number;
-  /** How long those that succeeded took, and those that were refused. */
+  /** How long those that succeeded took, from when they were due. */
   readonly succeededMs: number[];
+  /** How long refusals took, but for clients who were refused before and did not wait as they were told. */
   readonly refusedMs: number[];
 }
 
 export interface OpenLoadResult {
   readonly slots: readonly Slot[];
+  /** For which no connection was free in time. */
+  readonly unsent: number;
   /** The worst delay of the load itself: where that is large, the load was not what it says. */
   readonly lateMs: number;
   readonly cpuSeconds: number;
@@ -67,13 +73,13 @@ export function summed(slots: readonly Slot[]) {
   const sorted = (times: (slot: Slot) => readonly number[]) => slots.flatMap(times).sort((a, b) => a - b);
   const seconds = (slots.length * SLOT_MS) / 1000;
   return {
-    due: sum(({ due }) => due),
+    sent: sum(({ sent }) => sent),
+    goodput: sum(({ came }) => came) / seconds,
     succeeded: sum(({ succeeded }) => succeeded),
     refused: sum(({ refused }) => refused),
     refusedWithRetryAfter: sum(({ refusedWithRetryAfter }) => refusedWithRetryAfter),
     other: sum(({ other }) => other),
     unanswered: sum(({ unanswered }) => unanswered),
-    succeededPerSecond: sum(({ succeeded }) => succeeded) / seconds,
     succeededMs: quantilesOf(sorted(({ succeededMs }) => succeededMs)),
     refusedMs: quantilesOf(sorted(({ refusedMs }) => refusedMs)),
   };

@@ -2,24 +2,33 @@
  * The process that makes an open load, forked by open-load.ts. Plain sockets, because a client that costs as much as the
  * server would leave it half of a small machine.
  */
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type OpenLoadPlan, type OpenLoadResult, SLOT_MS, type Slot } from "./open-load.ts";
+import { Schedule } from "./schedule.ts";
 
 const TICK_MS = 5;
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 
 /** One connection; it asks one thing at a time. */
 class Connection {
-  readonly #plan: OpenLoadPlan;
+  readonly #patienceMs: number;
+  readonly #url: URL;
   readonly #done: (connection: Connection) => void;
+  readonly #slotNow: () => Slot;
   #socket: Socket | undefined;
   #received: Buffer = Buffer.alloc(0);
   #expected = 0;
   #dueAt = 0;
+  #askedAt = 0;
+  /** Whoever is refused is to wait; who does not is not answered at once. */
+  #waitsUntil = 0;
   #slot: Slot | undefined;
 
-  constructor(plan: OpenLoadPlan, done: (connection: Connection) => void) {
-    this.#plan = plan;
+  constructor(url: string, patienceMs: number, slotNow: () => Slot, done: (connection: Connection) => void) {
+    this.#url = new URL(url);
+    this.#patienceMs = patienceMs;
+    this.#slotNow = slotNow;
     this.#done = done;
   }
 
@@ -29,21 +38,29 @@ class Connection {
 
   ask(request: Buffer, dueAt: number, slot: Slot): void {
     this.#slot = slot;
+    slot.sent += 1;
     this.#dueAt = dueAt;
+    this.#askedAt = performance.now();
     this.#socket ??= this.#open();
     this.#socket.write(request);
   }
 
   giveUpIfLate(now: number): void {
-    if (this.#slot && now - this.#dueAt > this.#plan.patienceMs) this.#fail();
+    if (this.#slot && now - this.#askedAt > this.#patienceMs) this.#fail();
   }
 
   close(): void {
     this.#socket?.destroy();
   }
 
+  /** Connects ahead of the first request. */
+  async open(): Promise<void> {
+    this.#socket = this.#open();
+    await Promise.race([once(this.#socket, "connect"), once(this.#socket, "close")]);
+  }
+
   #open(): Socket {
-    const { hostname, port } = new URL(this.#plan.url);
+    const { hostname, port } = this.#url;
     const socket = connect({ host: hostname, port: Number(port), noDelay: true });
     const lost = () => {
       if (this.#socket !== socket) return;
@@ -71,8 +88,23 @@ class Connection {
     const slot = this.#slot;
     this.#slot = undefined;
     if (/\r\nconnection: close/i.test(head)) this.#drop();
-    if (slot) count(slot, status, /\r\nretry-after: \d/i.test(head), performance.now() - this.#dueAt);
+    if (slot) this.#count(slot, status, /\r\nretry-after: (\d+)/i.exec(head)?.[1]);
     this.#done(this);
+  }
+
+  #count(slot: Slot, status: number, retryAfter: string | undefined): void {
+    const now = performance.now();
+    if (status >= 200 && status < 300) {
+      slot.succeeded += 1;
+      this.#slotNow().came += 1;
+      slot.succeededMs.push(now - this.#dueAt);
+    } else if (status === 503) {
+      slot.refused += 1;
+      if (this.#askedAt >= this.#waitsUntil) slot.refusedMs.push(now - this.#askedAt);
+      if (retryAfter === undefined) return;
+      slot.refusedWithRetryAfter += 1;
+      this.#waitsUntil = now + Number(retryAfter) * 1_000;
+    } else slot.other += 1;
   }
 
   #drop(): void {
@@ -90,51 +122,37 @@ class Connection {
   }
 }
 
-function count(slot: Slot, status: number, hasRetryAfter: boolean, tookMs: number): void {
-  if (status >= 200 && status < 300) {
-    slot.succeeded += 1;
-    slot.succeededMs.push(tookMs);
-  } else if (status === 503) {
-    slot.refused += 1;
-    slot.refusedMs.push(tookMs);
-    if (hasRetryAfter) slot.refusedWithRetryAfter += 1;
-  } else slot.other += 1;
-}
-
 async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
-  const requests = plan.tokens.map((token) => requestOf(plan, token));
+  const { connections: count, patienceMs, tokens, urls } = plan;
+  const requests = tokens.map((token) => requestOf(plan, token));
+  const schedule = new Schedule(plan);
   const slots: Slot[] = [];
-  const waiting: { dueAt: number; slot: Slot }[] = [];
-  let waitingFrom = 0;
   let asked = 0;
   let lateMs = 0;
+  let startedAt = performance.now();
+  const elapsedMs = () => performance.now() - startedAt;
+  const slotNow = () => slotAt(slots, elapsedMs());
   const free: Connection[] = [];
-  const ask = (connection: Connection, dueAt: number, slot: Slot) => {
-    connection.ask(requests[asked % requests.length] as Buffer, dueAt, slot);
+  /** False when there is nothing to ask just now. */
+  const ask = (connection: Connection) => {
+    const dueMs = schedule.take(elapsedMs());
+    if (dueMs === undefined) return false;
+    const request = requests[asked % requests.length] as Buffer;
     asked += 1;
+    connection.ask(request, startedAt + dueMs, slotAt(slots, dueMs));
+    return true;
   };
-  const connections = Array.from(
-    { length: plan.connections },
-    () =>
-      new Connection(plan, (connection) => {
-        const now = performance.now();
-        for (; waitingFrom < waiting.length; waitingFrom += 1) {
-          const next = waiting[waitingFrom] as { dueAt: number; slot: Slot };
-          if (now - next.dueAt <= plan.patienceMs) {
-            waitingFrom += 1;
-            return ask(connection, next.dueAt, next.slot);
-          }
-          next.slot.unanswered += 1;
-        }
-        free.push(connection);
-      }),
-  );
+  const done = (connection: Connection) => {
+    if (!ask(connection)) free.push(connection);
+  };
+  const connections = Array.from({ length: count }, (_, index) => {
+    return new Connection(urls[index % urls.length] as string, patienceMs, slotNow, done);
+  });
   free.push(...connections);
+  for (const connection of connections) await connection.open();
 
-  const startedAt = performance.now();
   const cpu = process.cpuUsage();
-  const totalMs = plan.stages.reduce((sum, { seconds }) => sum + seconds * 1000, 0);
-  let dueMs = 0;
+  startedAt = performance.now();
   let lastTick = startedAt;
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
@@ -142,37 +160,25 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
       lateMs = Math.max(lateMs, now - lastTick - TICK_MS);
       lastTick = now;
       for (const connection of connections) connection.giveUpIfLate(now);
-      for (; dueMs < Math.min(totalMs, now - startedAt); dueMs += 1000 / rateAt(plan, dueMs)) {
-        const slot = slotAt(slots, dueMs);
-        slot.due += 1;
-        const connection = free.pop();
-        if (connection) ask(connection, startedAt + dueMs, slot);
-        else waiting.push({ dueAt: startedAt + dueMs, slot });
-      }
-      if (dueMs < totalMs || connections.some(({ isBusy }) => isBusy)) return;
+      let connection = free.pop();
+      while (connection && ask(connection)) connection = free.pop();
+      if (connection) free.push(connection);
+      if (!schedule.isOver(now - startedAt) || connections.some(({ isBusy }) => isBusy)) return;
       clearInterval(timer);
       resolve();
     }, TICK_MS);
   });
   const { user, system } = process.cpuUsage(cpu);
   for (const connection of connections) connection.close();
-  return { slots, lateMs, cpuSeconds: (user + system) / 1e6 };
-}
-
-function rateAt({ stages }: OpenLoadPlan, ms: number): number {
-  let end = 0;
-  for (const { perSecond, seconds } of stages) {
-    end += seconds * 1000;
-    if (ms < end) return perSecond;
-  }
-  return 1;
+  return { slots, unsent: schedule.unsent, lateMs, cpuSeconds: (user + system) / 1e6 };
 }
 
 function slotAt(slots: Slot[], ms: number): Slot {
   const index = Math.floor(ms / SLOT_MS);
   while (slots.length <= index) {
     slots.push({
-      due: 0,
+      sent: 0,
+      came: 0,
       succeeded: 0,
       refused: 0,
       refusedWithRetryAfter: 0,

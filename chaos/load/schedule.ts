@@ -1,0 +1,59 @@
+import type { OpenLoadPlan } from "./open-load.ts";
+
+interface ScheduledStage {
+  readonly perMs: number;
+  readonly fromMs: number;
+  /** The number of its first request. */
+  readonly first: number;
+}
+
+/** When requests are due, counted from the first, in milliseconds from the start; nothing is kept of those that wait. */
+export class Schedule {
+  readonly #patienceMs: number;
+  readonly #stages: readonly ScheduledStage[];
+  readonly totalMs: number;
+  readonly count: number;
+  /** The next one to be sent. */
+  #next = 0;
+  unsent = 0;
+
+  constructor({ stages, patienceMs }: OpenLoadPlan) {
+    this.#patienceMs = patienceMs;
+    let fromMs = 0;
+    let first = 0;
+    this.#stages = stages.map(({ perSecond, seconds }) => {
+      const stage = { perMs: perSecond / 1_000, fromMs, first };
+      fromMs += seconds * 1_000;
+      first += Math.floor(perSecond * seconds);
+      return stage;
+    });
+    this.totalMs = fromMs;
+    this.count = first;
+  }
+
+  /** How many are due before this moment. */
+  dueBefore(ms: number): number {
+    if (ms >= this.totalMs) return this.count;
+    const stage = this.#stages.findLast(({ fromMs }) => fromMs <= ms);
+    return stage ? stage.first + Math.floor((ms - stage.fromMs) * stage.perMs) : 0;
+  }
+
+  /** When the next one was due, if it was; those that have waited too long are passed over. */
+  take(ms: number): number | undefined {
+    const expired = this.dueBefore(ms - this.#patienceMs);
+    if (this.#next < expired) {
+      this.unsent += expired - this.#next;
+      this.#next = expired;
+    }
+    if (this.#next >= this.dueBefore(ms)) return undefined;
+    const number = this.#next;
+    this.#next += 1;
+    const stage = this.#stages.findLast(({ first }) => first <= number) as ScheduledStage;
+    return stage.fromMs + (number - stage.first) / stage.perMs;
+  }
+
+  /** All has been sent, or never will be. */
+  isOver(ms: number): boolean {
+    return ms >= this.totalMs && this.#next >= this.count;
+  }
+}
