@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +7,7 @@ import { freePort } from "../scripts/development/processes.ts";
 import { ChaosError } from "./errors.ts";
 
 const MAIN = fileURLToPath(new URL("../services/main.ts", import.meta.url));
+const PRELOADED = new URL("collect-garbage.ts", import.meta.url).href;
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 40_000;
 const SHOWN_LOG_CHARACTERS = 3_000;
@@ -39,6 +41,8 @@ export interface Replica {
   readonly url: string | undefined;
   readonly isRunning: () => boolean;
   signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
+  /** What is left of its heap when its garbage has been collected. */
+  keptHeapBytes(): Promise<number>;
   /** Ends it as an operator would. @returns what was wrong with how it ended. */
   stop(): Promise<string | undefined>;
   readonly exited: Promise<void>;
@@ -60,7 +64,7 @@ export async function startReplica({
       METRICS_PORT: String(metricsPort),
       ...(port !== undefined && { SERVER_PORT: String(port) }),
     },
-    execArgv: [],
+    execArgv: ["--import", PRELOADED],
     stdio: ["ignore", log, log, "ipc"],
     // A process group of its own: Ctrl-C reaches the main process, which stops the others in order.
     detached: true,
@@ -78,6 +82,11 @@ export async function startReplica({
     url: port === undefined ? undefined : `http://127.0.0.1:${port}`,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     signal: (signal) => void child.kill(signal),
+    async keptHeapBytes() {
+      child.send("kept heap?");
+      const [answer] = (await once(child, "message")) as [{ keptHeapBytes: number }];
+      return answer.keptHeapBytes;
+    },
     exited,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return undefined;

@@ -128,7 +128,6 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
   const schedule = new Schedule(plan);
   const slots: Slot[] = [];
   let asked = 0;
-  let lateMs = 0;
   let startedAt = performance.now();
   const elapsedMs = () => performance.now() - startedAt;
   const slotNow = () => slotAt(slots, elapsedMs());
@@ -151,14 +150,10 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
   free.push(...connections);
   for (const connection of connections) await connection.open();
 
-  const cpu = process.cpuUsage();
   startedAt = performance.now();
-  let lastTick = startedAt;
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
       const now = performance.now();
-      lateMs = Math.max(lateMs, now - lastTick - TICK_MS);
-      lastTick = now;
       for (const connection of connections) connection.giveUpIfLate(now);
       let connection = free.pop();
       while (connection && ask(connection)) connection = free.pop();
@@ -168,9 +163,8 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
       resolve();
     }, TICK_MS);
   });
-  const { user, system } = process.cpuUsage(cpu);
   for (const connection of connections) connection.close();
-  return { slots, unsent: schedule.unsent, lateMs, cpuSeconds: (user + system) / 1e6 };
+  return { slots, unsent: schedule.unsent };
 }
 
 function slotAt(slots: Slot[], ms: number): Slot {

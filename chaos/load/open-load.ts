@@ -48,9 +48,6 @@ export interface OpenLoadResult {
   readonly slots: readonly Slot[];
   /** For which no connection was free in time. */
   readonly unsent: number;
-  /** The worst delay of the load itself: where that is large, the load was not what it says. */
-  readonly lateMs: number;
-  readonly cpuSeconds: number;
 }
 
 export const SLOT_MS = 100;

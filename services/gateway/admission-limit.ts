@@ -1,5 +1,5 @@
-/** A route may always have so many requests under way, however slow it is. */
-const MIN_LIMIT = 20;
+/** A route may always have so many requests under way, however slow it is: so few wait in no long line. */
+const MIN_LIMIT = 50;
 /** Before anything is known; an idle route comes back to it. More only where it is used. */
 const FIRST_LIMIT = 200;
 /** How long requests may take on the whole before there are too many of them... */
@@ -14,15 +14,16 @@ const WEIGHT_OF_QUICKER = 0.2;
 const WEIGHT_OF_SLOWER = 0.01;
 /** Of the latest look, in the rate at which requests end. */
 const WEIGHT_OF_LATEST = 0.3;
-/** A short stall is no overload. */
-const LOOKS_BEFORE_CUT = 3;
+/** A stall of less than two seconds is no overload: a process that starts beside this one makes it slow for so long. */
+const LOOKS_BEFORE_CUT = 20;
 const MAX_CUT = 0.7;
+/** Of itself, by which a limit grows with each look; so it is where it began within a second or so. */
+const GROWTH = 0.1;
 
 /**
  * How many requests of one route may be under way at once: as many as end within the target. By Little's law (L = λ W) that
  * needs no times of single requests, and shows also when none ends: there are too many when there are more than the rate at
- * which they end times the target. Then the limit falls to that; else it grows by its square root, as Netflix'
- * concurrency-limits does it (github.com/Netflix/concurrency-limits, Gradient2Limit), as long as it is used.
+ * which they end times the target. Then the limit falls to that; else it grows, as long as it is used.
  */
 export class AdaptiveLimit {
   readonly #ceiling: number;
@@ -74,7 +75,7 @@ export class AdaptiveLimit {
     if (inFlight <= Math.max(MIN_LIMIT, fits)) {
       this.#looksOver = 0;
       const most = isUsed ? this.#ceiling : Math.min(FIRST_LIMIT, this.#ceiling);
-      if (this.#limit < most) this.#limit = Math.min(most, this.#limit + Math.sqrt(this.#limit));
+      if (this.#limit < most) this.#limit = Math.min(most, this.#limit * (1 + GROWTH));
       return;
     }
     this.#looksOver += 1;

@@ -52,10 +52,13 @@ export type RefusalReason = "total" | "route" | "caller" | "event_loop" | "conne
  * limit, a request waits where the work is done, which the limit keeps short; past it, it is refused at once, which costs
  * little (`admission-pause.ts`).
  */
-export function admission(maxConcurrentRequests: number): Admission {
+export function admission(
+  maxConcurrentRequests: number,
+  isShared?: ConstructorParameters<typeof RefusalPause>[0],
+): Admission {
   const gates: Gate[] = [];
   const lag = new EventLoopLag();
-  const pause = new RefusalPause();
+  const pause = new RefusalPause(isShared);
   const all = new Callers();
   let lookedAt = performance.now();
   let timer: NodeJS.Timeout | undefined;

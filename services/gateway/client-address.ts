@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { BlockList, isIP, SocketAddress } from "node:net";
+import { BlockList, isIP, type Socket, SocketAddress } from "node:net";
 
 /** Finds the address that a request came from. */
 export type AddressOf = (request: IncomingMessage) => string | undefined;
@@ -15,8 +15,7 @@ const MAX_HOPS = 20;
  */
 export function clientAddresses(trustedProxies: readonly string[]): AddressOf {
   if (trustedProxies.length === 0) return ({ socket }) => plain(socket.remoteAddress);
-  const trusted = new BlockList();
-  for (const proxy of trustedProxies) trust(trusted, proxy);
+  const trusted = listOf(trustedProxies);
   return ({ socket, headers }) => {
     let address = plain(socket.remoteAddress);
     const given = headers["x-forwarded-for"];
@@ -28,6 +27,16 @@ export function clientAddresses(trustedProxies: readonly string[]): AddressOf {
       address = before;
     }
     return address;
+  };
+}
+
+/** Tells connections that many clients share, because a trusted proxy made them. */
+export function sharedConnections(trustedProxies: readonly string[]): (socket: Socket) => boolean {
+  if (trustedProxies.length === 0) return () => false;
+  const trusted = listOf(trustedProxies);
+  return ({ remoteAddress }) => {
+    const address = plain(remoteAddress);
+    return address !== undefined && trusted.check(address, familyOf(address));
   };
 }
 
@@ -48,6 +57,12 @@ export function networkOf(address = ""): string {
     .slice(0, 4)
     .join(":")
     .replace(/(?:^|:)0(?::0)*$/, "");
+}
+
+function listOf(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) trust(list, network);
+  return list;
 }
 
 function trust(list: BlockList, network: string): void {

@@ -11,7 +11,7 @@ import { doorOf } from "./admission-door.ts";
 import { admissionMetrics } from "./admission-metrics.ts";
 import { authenticator } from "./authenticate.ts";
 import { type CallerLimits, callerLimits } from "./caller-limits.ts";
-import { clientAddresses } from "./client-address.ts";
+import { clientAddresses, sharedConnections } from "./client-address.ts";
 import { type GatewayConfig, readGatewayConfig } from "./config.ts";
 import { contracts } from "./contracts.ts";
 import { Draining } from "./draining.ts";
@@ -51,7 +51,7 @@ const service: ServiceModule = (environment) => {
     const routes = routesOfContracts(contracts);
     const pages = publicPages({ routes, publicUrl: config.publicUrl, unreadiness });
     const draining = new Draining();
-    const entrance = admission(config.maxConcurrentRequests);
+    const entrance = admission(config.maxConcurrentRequests, sharedConnections(config.trustedProxies));
     const door = doorOf(entrance);
     let server: Server | undefined;
     let revocations: RevocationList | undefined;

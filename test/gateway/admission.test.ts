@@ -7,6 +7,7 @@ import { type Admission, admission, type Gate } from "../../services/gateway/adm
 import { EventLoopLag } from "../../services/gateway/admission-lag.ts";
 import { AdaptiveLimit } from "../../services/gateway/admission-limit.ts";
 import { RefusalPause } from "../../services/gateway/admission-pause.ts";
+import { sharedConnections } from "../../services/gateway/client-address.ts";
 import { close, createHttpServer, listen } from "../../services/gateway/server.ts";
 
 const LOOK_MS = 100;
@@ -40,18 +41,18 @@ function times(count: number, run: () => unknown): void {
 describe("the limit of a route", () => {
   it("falls, under ten times the load that fits, to what gets done in the time that it should take", () => {
     const route = simulated(1_000);
-    // 100 a second are 10 in each look; 1,000 come.
-    times(30, () => route.look(100, 10));
-    expect(route.limit.limit).toBeGreaterThanOrEqual(20);
-    expect(route.limit.limit).toBeLessThan(50);
+    // 200 a second are 20 in each look, 80 in the time that a request should take; 2,000 come.
+    times(60, () => route.look(200, 20));
+    expect(route.limit.limit).toBeGreaterThan(60);
+    expect(route.limit.limit).toBeLessThan(110);
     // Each look still gets its whole work done: the line never runs dry.
-    expect(route.limit.inFlight).toBeGreaterThanOrEqual(10);
+    expect(route.limit.inFlight).toBeGreaterThanOrEqual(20);
   });
 
-  it("falls also when nothing ends at all, and no lower than 20", () => {
+  it("falls also when nothing ends at all, and no lower than 50", () => {
     const route = simulated(1_000);
     times(30, () => route.look(100, 0));
-    expect(route.limit.limit).toBe(20);
+    expect(route.limit.limit).toBe(50);
   });
 
   it("lets a hundred at once pass, be they ever so slow together, if they end in time", () => {
@@ -61,11 +62,11 @@ describe("the limit of a route", () => {
     expect(route.limit.limit).toBeGreaterThanOrEqual(100);
   });
 
-  it("is not cut by a stall of less than three looks", () => {
+  it("is not cut by a stall of less than two seconds", () => {
     const route = simulated(1_000);
     times(10, () => route.look(50, 50));
     const before = route.limit.limit;
-    times(2, () => route.look(50, 0));
+    times(19, () => route.look(50, 0));
     expect(route.limit.limit).toBeGreaterThanOrEqual(before);
   });
 
@@ -266,7 +267,7 @@ describe("a connection whose request was refused, when very many are", () => {
     expect(pause.lengthMs).toBe(0);
     await ask();
     times(20, () => {
-      pause.refused({ req: { socket: undefined }, once: () => undefined } as never);
+      pause.refused({ req: {}, once: () => undefined } as never);
       pause.look(0.1);
     });
     expect(pause.lengthMs).toBe(1_000);
@@ -278,5 +279,25 @@ describe("a connection whose request was refused, when very many are", () => {
     await ask();
     client.destroy();
     await close(server);
+  });
+
+  it("is read on when it is a trusted proxy's, who sends others' requests over it", () => {
+    const isShared = sharedConnections(["10.0.0.0/8"]);
+    const pause = new RefusalPause(isShared);
+    const paused: string[] = [];
+    const refuse = (remoteAddress: string) =>
+      pause.refused({
+        req: { socket: { remoteAddress } },
+        once: () => paused.push(remoteAddress),
+      } as never);
+    times(20, () => {
+      times(1_000, () => pause.refused({ req: { socket: {} }, once: () => undefined } as never));
+      pause.look(LOOK_MS);
+    });
+    refuse("10.1.2.3");
+    refuse("::ffff:10.1.2.3");
+    refuse("192.0.2.1");
+    expect(paused).toEqual(["192.0.2.1"]);
+    expect(sharedConnections([])({ remoteAddress: "10.1.2.3" } as never)).toBe(false);
   });
 });
