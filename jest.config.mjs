@@ -17,11 +17,11 @@ const project = {
   setupFiles: ["<rootDir>/test/support/error-realm.mjs"],
   globalSetup: "<rootDir>/test/support/global-setup.mjs",
   globalTeardown: "<rootDir>/test/support/global-teardown.mjs",
-  testTimeout: 30_000,
 };
 
 export default {
   maxWorkers: 2,
+  testTimeout: 30_000,
   projects: [
     {
       ...project,
