@@ -1,11 +1,10 @@
 /** What watches the clock while it breaks, floods or stops something: its figures are those of a machine that does only this. */
 const ALONE = [
-  "system/",
-  "chaos/",
-  "access/nats",
-  "common/(nats|liveness/|outgoing/)",
+  "chaos/chaos",
+  "system/(deadlines|faults|idempotency|nats-faults|overload|postgres-faults|rate-limit|replicas|rolling)",
+  "common/(nats|liveness/)",
   "common/database/(full-pool|given-up|pool|silence)",
-  "gateway/(authenticate-flood|framing|hostile|idle-and-slow-readers)",
+  "gateway/(authenticate-flood|framing|hostile)",
   "observability/tracing-",
 ].map((path) => `/test/${path}[^/]*\\.test\\.ts$`);
 
