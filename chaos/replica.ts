@@ -10,6 +10,7 @@ const MAIN = fileURLToPath(new URL("../services/main.ts", import.meta.url));
 const PRELOADED = new URL("collect-garbage.ts", import.meta.url).href;
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 40_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 const SHOWN_LOG_CHARACTERS = 3_000;
 
 /** What a stop logs, in this order. */
@@ -84,7 +85,8 @@ export async function startReplica({
     signal: (signal) => void child.kill(signal),
     async keptHeapBytes() {
       child.send("kept heap?");
-      const [answer] = (await once(child, "message")) as [{ keptHeapBytes: number }];
+      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+      const [answer] = (await once(child, "message", { signal })) as [{ keptHeapBytes: number }];
       return answer.keptHeapBytes;
     },
     exited,

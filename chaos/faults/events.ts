@@ -75,10 +75,11 @@ async function untilHeard({ client }: Ground): Promise<void> {
   let before = Number.POSITIVE_INFINITY;
   let fellAt = performance.now();
   while (performance.now() < fellAt + STOPPED_AFTER_MS) {
-    const { rowCount } = await client.query("select from tellers.outbox");
-    if (!rowCount) return;
-    if (rowCount < before) {
-      before = rowCount;
+    const { rows } = await client.query<{ count: number }>("select count(*)::int from tellers.outbox");
+    const count = rows[0]?.count ?? 0;
+    if (count === 0) return;
+    if (count < before) {
+      before = count;
       fellAt = performance.now();
     }
     await sleep(LOOK_MS);

@@ -3,8 +3,9 @@ import type { OpenLoadPlan } from "./open-load.ts";
 interface ScheduledStage {
   readonly perMs: number;
   readonly fromMs: number;
-  /** The number of its first request. */
+  /** The number of its first request, and of the one after its last. */
   readonly first: number;
+  readonly end: number;
 }
 
 /** When requests are due, counted from the first, in milliseconds from the start; nothing is kept of those that wait. */
@@ -22,9 +23,10 @@ export class Schedule {
     let fromMs = 0;
     let first = 0;
     this.#stages = stages.map(({ perSecond, seconds }) => {
-      const stage = { perMs: perSecond / 1_000, fromMs, first };
+      const end = first + Math.floor(perSecond * seconds);
+      const stage = { perMs: perSecond / 1_000, fromMs, first, end };
       fromMs += seconds * 1_000;
-      first += Math.floor(perSecond * seconds);
+      first = end;
       return stage;
     });
     this.totalMs = fromMs;
@@ -35,7 +37,7 @@ export class Schedule {
   dueBefore(ms: number): number {
     if (ms >= this.totalMs) return this.count;
     const stage = this.#stages.findLast(({ fromMs }) => fromMs <= ms);
-    return stage ? stage.first + Math.floor((ms - stage.fromMs) * stage.perMs) : 0;
+    return stage ? Math.min(stage.end, stage.first + Math.ceil((ms - stage.fromMs) * stage.perMs)) : 0;
   }
 
   /** When the next one was due, if it was; those that have waited too long are passed over. */
