@@ -54,10 +54,18 @@ export async function relayRound(options: RoundOptions): Promise<RoundResult> {
     if (!lock?.isMine) return "busy";
     const rows = await query<OutboxRow>(statements.take(hearers, MAX_EVENTS_PER_HEARER));
     if (rows.length === 0) return "idle";
-    const lost = new AbortController();
-    client.on("end", () => lost.abort());
-    const outcomes = await deliverAll(rows, { ...options, signal: AbortSignal.any([signal, lost.signal]) });
-    await settle(query, outcomes, options);
+    // Its own, because a signal made by AbortSignal.any would stay with the relay's for as long as that lives.
+    const round = new AbortController();
+    const stop = () => round.abort();
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    client.on("end", stop);
+    try {
+      const outcomes = await deliverAll(rows, { ...options, signal: round.signal });
+      await settle(query, outcomes, options);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
     return "worked";
   });
 }

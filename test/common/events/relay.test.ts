@@ -1,3 +1,4 @@
+import { queryObjects } from "node:v8";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Outside } from "../../../services/common/service.ts";
 import { pause, until } from "../database/pools.ts";
@@ -57,6 +58,23 @@ describe("relays of several replicas", () => {
     const { pool } = await ground.relay();
     await pause(300);
     expect(pool.counts()).toMatchObject({ active: 0 });
+  });
+});
+
+describe("a relay that works for long", () => {
+  it("keeps nothing of the rounds that are over", async () => {
+    await ground.listener();
+    const { say } = await ground.relay();
+    const tell = async (numbers: readonly number[]) => {
+      for (const number of numbers) {
+        await say("a", [number]);
+        await ground.untilTold();
+      }
+    };
+    await tell([1, 2, 3]);
+    const before = queryObjects(AbortSignal, { format: "count" });
+    await tell(range(40).map((number) => number + 3));
+    expect(queryObjects(AbortSignal, { format: "count" }) - before).toBeLessThan(20);
   });
 });
 
