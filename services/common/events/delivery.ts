@@ -23,6 +23,7 @@ const UNREACHABLE = new Set([
   "DATABASE_UNAVAILABLE",
   "POOL_EXHAUSTED",
   "ISSUER_UNAVAILABLE",
+  "OVERLOADED",
 ]);
 
 /** Calls who hears an event and waits until it was handled; whoever listens is told and not waited for. */

@@ -212,11 +212,12 @@ describe("a hearer", () => {
     expect(await ground.setAside()).toEqual([]);
   });
 
-  it("that lacks its database or its connections is tried again, without a failure", async () => {
+  it("that lacks its database or its connections, or has too much to do, is tried again, without a failure", async () => {
     let refusals = 0;
     await ground.listener(async (query, event) => {
       refusals += 1;
-      if (refusals <= 5) throw problem(refusals % 2 === 0 ? "DATABASE_UNAVAILABLE" : "POOL_EXHAUSTED");
+      const reasons = ["OVERLOADED", "DATABASE_UNAVAILABLE", "POOL_EXHAUSTED"] as const;
+      if (refusals <= 5) throw problem(reasons[refusals % 3] as (typeof reasons)[number]);
       await writeDown(query, event);
     });
     const { say } = await ground.relay();
