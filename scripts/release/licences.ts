@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { type ProductionPackage, productionPackages } from "./production-packages.ts";
 
 /** They allow use in a service, changed or not, and ask at most for their text to be kept. */
-export const ALLOWED_LICENCES: ReadonlySet<string> = new Set([
+const ALLOWED_LICENCES: ReadonlySet<string> = new Set([
   "0BSD",
   "Apache-2.0",
   "BlueOak-1.0.0",

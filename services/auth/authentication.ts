@@ -6,6 +6,7 @@ import { revocationKeys } from "../common/revocation-key.ts";
 import type { Log } from "../common/service.ts";
 import type { users } from "../users/contract.ts";
 import type { AccessToken } from "./access-token.ts";
+import { causesOf } from "./causes.ts";
 import { TokenRefused } from "./compact-jws.ts";
 import { PERSONAL_ACCESS_TOKEN_PREFIX } from "./contract.ts";
 import { useToken } from "./personal-access-tokens.ts";
@@ -110,9 +111,4 @@ function withoutAbsent(principal: { [Key in keyof Principal]: Principal[Key] | u
 
 function seconds(time: string): number {
   return Math.floor(Date.parse(time) / 1000);
-}
-
-function causesOf(error: Error): string {
-  const { message, cause } = error;
-  return cause instanceof Error ? `${message} ${causesOf(cause)}` : message;
 }

@@ -2,6 +2,7 @@ import { asPartOf } from "../common/deadline.ts";
 import { problem } from "../common/problem.ts";
 import type { Log } from "../common/service.ts";
 import type { Algorithm } from "./algorithms.ts";
+import { causesOf } from "./causes.ts";
 import type { Clock } from "./clock.ts";
 import type { KeyFetch } from "./key-fetch.ts";
 import type { KeySourceMetrics } from "./key-metrics.ts";
@@ -185,8 +186,4 @@ export class KeyRefresh {
   #sinceMs(time: number): number {
     return Math.abs(this.#options.clock.now() - time);
   }
-}
-
-function causesOf({ message, cause }: Error): string {
-  return cause instanceof Error ? `${message} ${causesOf(cause)}` : message;
 }

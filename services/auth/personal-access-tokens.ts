@@ -37,7 +37,7 @@ export interface TokenOwner extends TokenRow {
 }
 
 /** More than anyone needs; it bounds what one user can make us store. */
-export const MAX_TOKENS_PER_USER = 100;
+const MAX_TOKENS_PER_USER = 100;
 
 const COLUMNS = "id, name, scopes, portfolio_id, created_at, expires_at, last_used_at";
 

@@ -1,7 +1,7 @@
 import { MAX_PAGE_SIZE } from "./values.ts";
 
-/** NATS takes messages up to 1 MB; a page stays well below it, whatever its rows hold. */
-const MAX_PAGE_BYTES = 600_000;
+/** NATS takes messages up to 1 MB; a page stays well below it, whatever its rows hold, unless one row alone is larger. */
+export const MAX_PAGE_BYTES = 600_000;
 /** The largest row, a portfolio with all its targets and a long description, has less than 20 kB. */
 const ROWS_THAT_ALWAYS_FIT = 30;
 
@@ -31,6 +31,18 @@ export async function pageWithin<Row extends object, Item>({
   const last = taken.at(-1);
   const items = taken.map(item);
   return rows.length > taken.length && last ? { items, next_cursor: cursorAfter(last) } : { items };
+}
+
+/**
+ * The cursor of the next page, if there is one, where the statement itself has cut the page.
+ * @param rows `left_over` is how many rows there were from this page on.
+ */
+export function nextCursor<Row extends { readonly left_over: string | null }>(
+  rows: readonly Row[],
+  cursorAfter: (row: Row) => string,
+): { next_cursor?: string } {
+  const last = rows.at(-1);
+  return last && Number(last.left_over) > rows.length ? { next_cursor: cursorAfter(last) } : {};
 }
 
 /** How many of the rows fit into a message; at least one. */

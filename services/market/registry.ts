@@ -1,12 +1,10 @@
 import { cursorAfter, type Position, positionOf } from "../common/database/cursor.ts";
 import type { ConnectionPool } from "../common/database/pool.ts";
+import { sqlStateOf, UNIQUE_VIOLATION } from "../common/database/sql-states.ts";
 import { isoTime } from "../common/database/times.ts";
 import type { Writing } from "../common/database/writing.ts";
 import { pageWithin } from "../common/page.ts";
 import { type ProblemCode, problem } from "../common/problem.ts";
-
-/** SQLSTATE unique_violation. */
-const UNIQUE_VIOLATION = "23505";
 
 /** What every row of a registry has. */
 interface RegistryRow {
@@ -44,30 +42,12 @@ export function registry<const Own extends string, const Changeable extends Own 
   pool: ConnectionPool,
   options: RegistryOptions<Own, Changeable>,
 ) {
-  const { name, table, columns, changeable, missing } = options;
+  const { name, changeable, missing } = options;
+  const { returned, hasChain, list, get, update, remove } = textsOf(options);
   type Row = Item<Own>;
-  const returned = ["id", ...columns, "is_active", "created_at", "updated_at", "version"].join(", ");
-  const condition = options.condition ?? "true";
-  const hasChain = (columns as readonly string[]).includes("chain");
-
-  const list = `
-    select ${returned} from ${table}
-    where ${condition} and (created_at, id) > ($1::timestamptz, $2::uuid)
-      and ($4::boolean is null or is_active = $4)
-      ${hasChain ? "and ($5::text is null or chain = $5)" : ""}
-    order by created_at, id
-    limit $3`;
-  const update = `
-    update ${table} set ${changeable.map((column, at) => `${column} = coalesce($${at + 3}, ${column})`).join(", ")},
-      updated_at = now(), version = version + 1
-    where ${condition} and id = $1 and ($2::int is null or version = $2)
-    returning ${returned}`;
-  const remove = `
-    delete from ${table} where ${condition} and id = $1 and ($2::int is null or version = $2) returning id`;
 
   const find = async (id: string): Promise<Row | undefined> => {
-    const text = `select ${returned} from ${table} where ${condition} and id = $1`;
-    const [row] = await pool.query<Row>({ name: `market.${name}.get`, text, values: [id] });
+    const [row] = await pool.query<Row>({ name: `market.${name}.get`, text: get, values: [id] });
     return row;
   };
   /** Why a row was not written: it is not there, or its version is another. */
@@ -118,10 +98,39 @@ export function registry<const Own extends string, const Changeable extends Own 
         const [row] = await db.query<Row>(statement);
         return row && timed(row);
       } catch (error) {
-        if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) throw problem("ALREADY_REGISTERED");
+        if (sqlStateOf(error) === UNIQUE_VIOLATION) throw problem("ALREADY_REGISTERED");
         throw error;
       }
     },
+  };
+}
+
+function textsOf({
+  table,
+  columns,
+  changeable,
+  condition = "true",
+}: Pick<RegistryOptions<string, string>, "table" | "columns" | "changeable" | "condition">) {
+  const returned = ["id", ...columns, "is_active", "created_at", "updated_at", "version"].join(", ");
+  const hasChain = columns.includes("chain");
+  const changes = changeable.map((column, at) => `${column} = coalesce($${at + 3}, ${column})`).join(", ");
+  return {
+    returned,
+    hasChain,
+    list: `
+      select ${returned} from ${table}
+      where ${condition} and (created_at, id) > ($1::timestamptz, $2::uuid)
+        and ($4::boolean is null or is_active = $4)
+        ${hasChain ? "and ($5::text is null or chain = $5)" : ""}
+      order by created_at, id
+      limit $3`,
+    get: `select ${returned} from ${table} where ${condition} and id = $1`,
+    update: `
+      update ${table} set ${changes}, updated_at = now(), version = version + 1
+      where ${condition} and id = $1 and ($2::int is null or version = $2)
+      returning ${returned}`,
+    remove: `
+      delete from ${table} where ${condition} and id = $1 and ($2::int is null or version = $2) returning id`,
   };
 }
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { parseWithBigInts } from "../../common/parse-exact.ts";
 import { unitsOf } from "./amounts.ts";
 import { asking, unexpected } from "./ask.ts";
 import { type Connector, ConnectorError } from "./connector.ts";
-import { parseWithBigInts } from "./exact-json.ts";
 import type { NodeTools } from "./node-tools.ts";
 
 const PROVIDER = "The Bitcoin service";

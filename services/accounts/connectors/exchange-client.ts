@@ -1,9 +1,9 @@
 import type { Exchange } from "ccxt";
 import type { Outgoing } from "../../common/outgoing/outgoing.ts";
+import { parseExact } from "../../common/parse-exact.ts";
 import type { Exchange as ExchangeId } from "../contract.ts";
 import { asking, connectorErrorBehind, unexpected } from "./ask.ts";
 import { ConnectorError, type ReadRequest } from "./connector.ts";
-import { parseExact } from "./exact-json.ts";
 import { exchangeError } from "./exchange-error.ts";
 
 /** How exchanges are reached. */

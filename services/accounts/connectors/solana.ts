@@ -1,11 +1,11 @@
 import { type Address, address, createSolanaRpcFromTransport, isAddress } from "@solana/kit";
 import { z } from "zod";
 import type { OutgoingFetch } from "../../common/outgoing/outgoing.ts";
+import { parseWithBigInts } from "../../common/parse-exact.ts";
 import { unitsOf } from "./amounts.ts";
 import { asking, connectorErrorBehind, rateLimited, unexpected } from "./ask.ts";
 import { assetKeys } from "./asset-keys.ts";
 import { type Connector, ConnectorError, type ReadHolding, type ReadRequest } from "./connector.ts";
-import { parseWithBigInts } from "./exact-json.ts";
 import type { NodeTools } from "./node-tools.ts";
 
 const CHAIN = "solana";

@@ -2,7 +2,7 @@
 const FIRST_RETRY_SECONDS = 5;
 const RETRY_FACTOR = 6;
 /** A provider that wants to be left alone for longer is left alone until the next sync is due. */
-export const MAX_RETRY_SECONDS = 900;
+const MAX_RETRY_SECONDS = 900;
 /** However often an account has failed, it is tried again after so long. */
 const MAX_DUE_SECONDS = 6 * 3600;
 const MAX_DOUBLINGS = 10;

@@ -18,7 +18,7 @@ export interface SyncTools extends ReadingTools, ResultTools {
 }
 
 /** A sync is given up after so many attempts; the next one is due later. */
-export const MAX_SYNC_ATTEMPTS = 3;
+const MAX_SYNC_ATTEMPTS = 3;
 /** Behind the end of a lease, so that whoever comes back for it finds it over. */
 const BEHIND_LEASE_SECONDS = 0.5;
 

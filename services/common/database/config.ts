@@ -8,7 +8,7 @@ import {
   variable,
 } from "../config.ts";
 
-/** The founding document's settings of a pool; each also as `<SERVICE>_…`, which wins. */
+/** The settings of a pool; each also as `<SERVICE>_…`, which wins. */
 export const databaseVariables = {
   url: variable("DATABASE_URL", url("postgres", "postgresql"), "PostgreSQL connection string.", {
     secret: true,

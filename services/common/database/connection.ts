@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import pg from "pg";
 import { problem } from "../problem.ts";
 import { cancelStatement } from "./aside.ts";
+import { READ_ONLY_SQL_TRANSACTION } from "./sql-states.ts";
 
 /** A connection on loan; `release` gives it back, and with an error it is closed instead. */
 export interface PooledClient {
@@ -43,8 +44,6 @@ export const STATEMENT_TIMEOUT_MS = 15_000;
 const SETTLE_TIMEOUT_MS = 100;
 /** A server that does not confirm a goodbye for this long is hung up on. */
 const CLOSE_TIMEOUT_MS = 2_000;
-/** read_only_sql_transaction: no longer the server that takes writes, and perhaps another is by now. */
-const READ_ONLY = "25006";
 /** A connection that is younger has met the server that there is. */
 const READ_ONLY_PATIENCE_MS = 1_000;
 
@@ -72,7 +71,8 @@ export function newConnection(
   client.on("end", () => gone(connection));
   internalsOf(client).connection.on("errorMessage", ({ code }: { readonly code?: string }) => {
     const now = performance.now();
-    if (code === READ_ONLY && now - connection.startedAt > READ_ONLY_PATIENCE_MS) connection.recycleAt = now;
+    if (code === READ_ONLY_SQL_TRANSACTION && now - connection.startedAt > READ_ONLY_PATIENCE_MS)
+      connection.recycleAt = now;
   });
   return connection;
 }

@@ -1,4 +1,5 @@
 import type { ProblemCode } from "../problem.ts";
+import { QUERY_CANCELED } from "./sql-states.ts";
 
 /**
  * SQLSTATE classes and codes that say: the server is there no longer, not yet, or takes nothing now; also not after
@@ -18,8 +19,6 @@ const NETWORK_ERRORS = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
 ]);
-/** query_canceled: the statement ran into its time limit. */
-const QUERY_CANCELED = "57014";
 
 /** The problem behind an error of the database or its driver; undefined for an error of another kind. */
 export function databaseProblem(error: unknown): ProblemCode | undefined {

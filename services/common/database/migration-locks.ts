@@ -1,3 +1,5 @@
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from "./sql-states.ts";
+
 /**
  * Whoever waits for a lock on a table keeps all waiting who come after it, readers too: so a migration waits for a moment
  * only, lets them through, and comes again.
@@ -6,8 +8,6 @@ export const LOCK_TIMEOUT_MS = 2_000;
 const MAX_ATTEMPTS = 8;
 const MIN_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 3_000;
-/** SQLSTATE lock_not_available. */
-const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
  * Runs a transaction again while others hold locks that it needs.
@@ -36,7 +36,7 @@ export async function untilUnlocked<Result>(
 
 /** Whether a wait for a lock took as long as it may. */
 export function isLockTimeout(error: unknown): boolean {
-  return (error as { code?: unknown } | undefined)?.code === LOCK_NOT_AVAILABLE;
+  return sqlStateOf(error) === LOCK_NOT_AVAILABLE;
 }
 
 function heldByOthers(service: string, attempts: number, cause: unknown): Error {

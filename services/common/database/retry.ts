@@ -1,7 +1,7 @@
-/** serialization_failure, deadlock_detected: concurrent transactions stood in each other's way, and one had to go. */
-const CONFLICTS = new Set(["40001", "40P01"]);
-/** unique_violation, too: a concurrent transaction won; this one may do better. */
-const LOST_RACES = new Set([...CONFLICTS, "23505"]);
+import { CONFLICTS, sqlStateOf, UNIQUE_VIOLATION } from "./sql-states.ts";
+
+/** Or a concurrent transaction won; this one may do better. */
+const LOST_RACES = new Set([...CONFLICTS, UNIQUE_VIOLATION]);
 const MAX_ATTEMPTS = 4;
 /** Errors after the last attempt: whoever is around it does not begin again. */
 const givenUp = new WeakSet<object>();
@@ -29,7 +29,7 @@ async function retry<Result>(
     try {
       return await transaction();
     } catch (error) {
-      const { code } = (error ?? {}) as { code?: string };
+      const code = sqlStateOf(error);
       if (code === undefined || !codes.has(code) || givenUp.has(error as object)) throw error;
       if (attempt === MAX_ATTEMPTS) {
         givenUp.add(error as object);

@@ -98,11 +98,34 @@ export type OutboxStatements = ReturnType<typeof outboxStatements>;
 
 /** The relay's statements on a service's outbox. */
 export function outboxStatements(service: string) {
+  const texts = textsOf(service);
+  const withValues =
+    (statement: { name: string; text: string }) =>
+    (...values: unknown[]): pg.QueryConfig => ({ ...statement, values });
+  return {
+    isDue: (hearers: readonly string[]) => withValues(texts.isDue)(hearers),
+    lock: texts.lock,
+    take: (hearers: readonly string[], limit: number) => withValues(texts.take)(hearers, limit),
+    delivered: (positions: readonly string[]) => withValues(texts.delivered)(positions),
+    missed: (misses: readonly Miss[]) =>
+      withValues(texts.missed)(
+        misses.map(({ position }) => position),
+        misses.map(({ isAnswered }) => isAnswered),
+        misses.map(({ error }) => error),
+        misses.map(({ delayMs }) => delayMs),
+      ),
+    setAside: (positions: readonly string[], maxFailures: number, maxSilences: number) =>
+      withValues(texts.setAside)(positions, maxFailures, maxSilences),
+    count: texts.count,
+  };
+}
+
+function textsOf(service: string) {
   const outbox = `${service}.outbox`;
   const copied =
     "position, event_id, event, aggregate_id, hearer, payload, occurred_at, failures, silences, last_error";
   const named = (name: string, text: string) => ({ name: `${service}.outbox.${name}`, text });
-  const texts = {
+  return {
     isDue: named(
       "is-due",
       `select 1 from unnest($1::text[]) as heard (hearer)
@@ -158,24 +181,5 @@ export function outboxStatements(service: string) {
         )), 0)::float8 as "oldestSeconds",
         (select count(*) from (select from ${outbox}_set_aside limit ${MAX_COUNTED}) counted)::int as "setAside"`,
     ),
-  };
-  const withValues =
-    (statement: { name: string; text: string }) =>
-    (...values: unknown[]): pg.QueryConfig => ({ ...statement, values });
-  return {
-    isDue: (hearers: readonly string[]) => withValues(texts.isDue)(hearers),
-    lock: texts.lock,
-    take: (hearers: readonly string[], limit: number) => withValues(texts.take)(hearers, limit),
-    delivered: (positions: readonly string[]) => withValues(texts.delivered)(positions),
-    missed: (misses: readonly Miss[]) =>
-      withValues(texts.missed)(
-        misses.map(({ position }) => position),
-        misses.map(({ isAnswered }) => isAnswered),
-        misses.map(({ error }) => error),
-        misses.map(({ delayMs }) => delayMs),
-      ),
-    setAside: (positions: readonly string[], maxFailures: number, maxSilences: number) =>
-      withValues(texts.setAside)(positions, maxFailures, maxSilences),
-    count: texts.count,
   };
 }

@@ -1,12 +1,11 @@
 import type { ConnectionPool } from "../database/pool.ts";
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from "../database/sql-states.ts";
 import type { Query } from "../database/transaction.ts";
 import { problem } from "../problem.ts";
 import type { Claim } from "./claim.ts";
 
 /** How long a key is remembered. */
-export const KEPT_HOURS = 24;
-/** SQLSTATE lock_not_available: the wait for a lock took as long as it may. */
-const LOCK_NOT_AVAILABLE = "55P03";
+const KEPT_HOURS = 24;
 /** So many are forgotten by one statement, and so many statements follow each other at most. */
 const FORGOTTEN_AT_ONCE = 5_000;
 const MAX_STATEMENTS = 100;
@@ -52,8 +51,7 @@ export function keyStore(service: string) {
       const limit = String(Math.max(1, Math.floor(waitMs)));
       const values = [...place(claim), claim.body, limit];
       const claimed = await query({ ...statements.claim, values }).catch((error: unknown) => {
-        const { code } = error as { code?: unknown };
-        throw code === LOCK_NOT_AVAILABLE ? problem("IDEMPOTENCY_KEY_IN_USE") : error;
+        throw sqlStateOf(error) === LOCK_NOT_AVAILABLE ? problem("IDEMPOTENCY_KEY_IN_USE") : error;
       });
       if (claimed.length === 0) throw new Taken("The key was used in the meantime.");
     },

@@ -1,10 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import type pg from "pg";
 import { databaseProblem } from "../database/errors.ts";
+import { CONFLICTS, sqlStateOf } from "../database/sql-states.ts";
 
 const RETRY_PAUSE_MS = 200;
-/** serialization_failure, deadlock_detected. */
-const LOST_RACES = new Set(["40001", "40P01"]);
 /** For what must not wait long for a server that gives no answer. */
 const STATEMENT_LIMIT_MS = 5_000;
 
@@ -25,9 +24,9 @@ export async function persistently<Result>(
 
 /** Whether an error says: not now. The pool's own problems carry their name as `type`. */
 export function isPassing(error: unknown): boolean {
-  const { type, code } = (error ?? {}) as { type?: string; code?: string };
+  const { type } = (error ?? {}) as { type?: string };
   if (type === "DATABASE_UNAVAILABLE" || type === "POOL_EXHAUSTED") return true;
-  return databaseProblem(error) !== undefined || LOST_RACES.has(code ?? "");
+  return databaseProblem(error) !== undefined || CONFLICTS.has(sqlStateOf(error) ?? "");
 }
 
 /** A statement that has failed when it is not answered soon. The driver takes that with it; its types do not say so. */

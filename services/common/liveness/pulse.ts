@@ -1,10 +1,7 @@
+import { STALL_MS } from "../deadline.ts";
+
 /** How often the process notes that it lives. */
 const BEAT_MS = 100;
-/**
- * Whoever did not get to work for so long has been frozen, or may as well have been. Others give up who was silent for two
- * seconds (`discovery.ts`), the last of which may have begun a heartbeat earlier; so this is less.
- */
-const STALL_MS = 1_500;
 
 /** Told once per stall, how long it was. */
 export type StallListener = (stalledMs: number) => void;

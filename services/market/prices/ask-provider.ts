@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { OutgoingError, type OutgoingErrorKind } from "../../common/outgoing/outgoing-error.ts";
-import { parseExactJson } from "../domain/exact-json.ts";
+import { parseExact } from "../../common/parse-exact.ts";
 import { ProviderError } from "./provider.ts";
 
 /** As the global one; every outgoing request goes through one that knows which hosts are allowed. */
@@ -70,7 +70,7 @@ async function ask(
       throw refusalOf(provider, response);
     }
     const text = await textOf(provider, response);
-    return parseExactJson(text);
+    return parseExact(text);
   } catch (error) {
     if (error instanceof ProviderError) throw error;
     if (limit.aborted)

@@ -63,29 +63,16 @@ export function openPrices({ pool, config, log, fetch, updated }: PricesOptions)
     asking: { fetch, headers: paprika.headers },
   });
 
-  async function fetchTask({ attempt, scheduledFor, signal }: TaskContext): Promise<void> {
-    try {
-      await fetches.run({ since: scheduledFor, signal });
-    } catch (error) {
-      const isLast = attempt >= MAX_FETCH_ATTEMPTS && error instanceof PricesUnavailable && !signal.aborted;
-      if (!isLast) throw error;
-      log.warn(`${error.message} The next attempt comes with the schedule.`);
-      return;
-    }
-    // After the prices, because only coins that are known can be recognized.
-    await symbols.learn(signal);
-  }
-  async function pruneTask({ signal }: TaskContext): Promise<void> {
-    const deleted = await prunePrices(pool, config.priceHistoryDays, signal);
-    if (deleted > 0) log.info(`Prices pruned: ${deleted} rows were older than history is kept`);
-  }
   const jobs = openJobs({
     service: "market",
     pool,
     log,
     tasks: {
-      fetchPrices: (_payload, context) => fetchTask(context),
-      prunePrices: (_payload, context) => pruneTask(context),
+      fetchPrices: (_payload, context) => fetchAll({ fetches, symbols, log }, context),
+      prunePrices: async (_payload, { signal }) => {
+        const deleted = await prunePrices(pool, config.priceHistoryDays, signal);
+        if (deleted > 0) log.info(`Prices pruned: ${deleted} rows were older than history is kept`);
+      },
     },
     schedules: [
       ...(config.isFetchEnabled
@@ -129,6 +116,26 @@ export function openPrices({ pool, config, log, fetch, updated }: PricesOptions)
       },
     },
   };
+}
+
+interface Fetching {
+  readonly fetches: ReturnType<typeof priceFetches>;
+  readonly symbols: ReturnType<typeof exchangeSymbols>;
+  readonly log: Log;
+}
+
+async function fetchAll({ fetches, symbols, log }: Fetching, context: TaskContext): Promise<void> {
+  const { attempt, scheduledFor, signal } = context;
+  try {
+    await fetches.run({ since: scheduledFor, signal });
+  } catch (error) {
+    const isLast = attempt >= MAX_FETCH_ATTEMPTS && error instanceof PricesUnavailable && !signal.aborted;
+    if (!isLast) throw error;
+    log.warn(`${error.message} The next attempt comes with the schedule.`);
+    return;
+  }
+  // After the prices, because only coins that are known can be recognized.
+  await symbols.learn(signal);
 }
 
 /** The database's time, by which fetches end, too. */

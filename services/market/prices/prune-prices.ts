@@ -1,7 +1,7 @@
 import type { ConnectionPool } from "../../common/database/pool.ts";
 
 /** Every price of a coin is kept for so long; after that the last one of each day (UTC). */
-export const FULL_HISTORY_DAYS = 30;
+const FULL_HISTORY_DAYS = 30;
 /** Rows per statement, so that none takes long. */
 const BATCH_SIZE = 5_000;
 /** So many in one run: 5 million rows, ten days' worth of 5,000 coins. */

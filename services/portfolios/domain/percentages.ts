@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Decimal, HUNDRED, ONE, sum, timesInto, ZERO } from "./decimals.ts";
 
 /** Digits behind the point of a percentage: a hundred-millionth of a point is nothing even of a billion dollars. */
-export const PERCENTAGE_PLACES = 8;
+const PERCENTAGE_PLACES = 8;
 
 /**
  * The parts' percentages of their sum, which add up to exactly 100; all 0 where the sum is 0.

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
+import { MAX_PAGE_BYTES } from "../../common/page.ts";
 import { type ProblemCode, type ProblemData, problem } from "../../common/problem.ts";
 import type { Recommendation } from "../contract/recommendation-members.ts";
 import { Decimal, plain } from "../domain/decimals.ts";
 import { driftOf } from "../domain/drift.ts";
 import { type Rebalancing, type RebalancingInput, type Refusal, rebalance } from "../domain/rebalancing.ts";
 import { rationaleOf } from "./rationale.ts";
-import { MAX_PAGE_BYTES } from "./reads.ts";
 import type { GeneratedDraft } from "./writes.ts";
 
 /** JavaScript writes smaller numbers with an exponent, which clients need not expect. */

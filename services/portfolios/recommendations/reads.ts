@@ -2,6 +2,7 @@ import { coalesce } from "../../common/database/coalesce.ts";
 import { cursorAfter, type Position, positionOf } from "../../common/database/cursor.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
 import type { Query } from "../../common/database/transaction.ts";
+import { MAX_PAGE_BYTES, nextCursor } from "../../common/page.ts";
 import { MAX_PAGE_SIZE } from "../../common/values.ts";
 import type {
   Recommendation,
@@ -10,9 +11,6 @@ import type {
 } from "../contract/recommendation-members.ts";
 import type { PortfolioKey } from "../reads.ts";
 import { COLUMNS, type RecommendationRow, recommendationOf, STATUS } from "./row.ts";
-
-/** NATS takes messages up to 1 MB; one recommendation has up to 600 kB, and a page is no larger. */
-export const MAX_PAGE_BYTES = 600_000;
 
 export interface ListKey {
   readonly portfolio: PortfolioKey;
@@ -104,8 +102,6 @@ const EXPORT = `
 /** Before which there is no row of a list that has the newest first. */
 const NEWEST: Position = { createdAt: "infinity", id: "ffffffff-ffff-ffff-ffff-ffffffffffff" };
 
-export type RecommendationReads = ReturnType<typeof recommendationReads>;
-
 /** What is read of recommendations; the hot reads are put together with others of their kind. */
 export function recommendationReads(pool: ConnectionPool) {
   const readPage = coalesce<ListKey & { readonly before: Position }, Answer<RecommendationPage>>({
@@ -163,11 +159,7 @@ export function recommendationReads(pool: ConnectionPool) {
         text: EXPORT,
         values: [userId, createdAt, id],
       });
-      const last = rows.at(-1);
-      const items = rows.map(recommendationOf);
-      return last && Number(last.left_over) > rows.length
-        ? { items, next_cursor: cursorAfter(last) }
-        : { items };
+      return { items: rows.map(recommendationOf), ...nextCursor(rows, cursorAfter) };
     },
   };
 }
@@ -194,7 +186,9 @@ function pageOfRows(rows: readonly ListRow[] | undefined): Answer<Recommendation
   const [first] = rows ?? [];
   if (!rows || !first) return undefined;
   const found = rows.filter((row): row is ListRow & RecommendationRow => row.id !== null);
-  const last = found.at(-1);
-  const page = { recommendations: found.map(recommendationOf), total_count: first.total_count };
-  return last && Number(last.left_over) > found.length ? { ...page, next_cursor: cursorAfter(last) } : page;
+  return {
+    recommendations: found.map(recommendationOf),
+    total_count: first.total_count,
+    ...nextCursor(found, cursorAfter),
+  };
 }

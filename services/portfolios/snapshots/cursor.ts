@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { CursorPart, decodeCursor, encodeCursor } from "../../common/database/cursor.ts";
 import { isoTime } from "../../common/database/times.ts";
-import { problem } from "../../common/problem.ts";
 import type { SnapshotRow } from "./row.ts";
 
 /** Where the list goes on: after the snapshot of this day, time and id. */
@@ -10,13 +10,7 @@ export interface SnapshotPosition {
   readonly id: string;
 }
 
-/** PostgreSQL knows no year 0. */
-const isInCalendar = (text: string) => text >= "0001";
-const Decoded = z.tuple([
-  z.iso.date().refine(isInCalendar),
-  z.iso.datetime().max(27).refine(isInCalendar),
-  z.guid(),
-]);
+const Parts = z.tuple([CursorPart.day, CursorPart.time, CursorPart.id]);
 
 /** Before the latest. */
 const LATEST: SnapshotPosition = {
@@ -27,20 +21,12 @@ const LATEST: SnapshotPosition = {
 
 /** The cursor of the page after a row, which is as PostgreSQL gave it. */
 export function cursorAfter({ snapshot_date, created_at, id }: SnapshotRow): string {
-  return Buffer.from(JSON.stringify([snapshot_date, isoTime(created_at, 6), id])).toString("base64url");
+  return encodeCursor([snapshot_date, isoTime(created_at, 6), id]);
 }
 
 /** @throws VALIDATION_FAILED at `/cursor` when it is none of ours. */
 export function positionOf(cursor: string | undefined): SnapshotPosition {
   if (cursor === undefined) return LATEST;
-  try {
-    const [day, createdAt, id] = Decoded.parse(JSON.parse(Buffer.from(cursor, "base64url").toString()));
-    return { day, createdAt, id };
-  } catch {
-    const detail = "is not a cursor of this list";
-    throw problem("VALIDATION_FAILED", {
-      detail: `/cursor ${detail}.`,
-      errors: [{ pointer: "/cursor", detail }],
-    });
-  }
+  const [day, createdAt, id] = decodeCursor(cursor, Parts);
+  return { day, createdAt, id };
 }

@@ -37,23 +37,7 @@ type SnapshotHandlers = Handlers<
 
 /** What the actions on snapshots do. */
 export function snapshotHandlers({ pool, log, snapshots, value, keep }: SnapshotParts): SnapshotHandlers {
-  function take(
-    { call, once }: TakeContext,
-    key: PortfolioKey,
-    type: SnapshotType,
-    day: string | undefined,
-  ): Promise<SnapshotResult> {
-    return once(async (db) => {
-      checkToday(day, new Date().toISOString());
-      const valuation = await value(key, call);
-      // Midnight may have come meanwhile.
-      const snapshot_date = checkToday(day, valuation.as_of);
-      const taken = await keep(db, valuation, { snapshot_type: type, snapshot_date, replacing: ALWAYS });
-      // Deleted since it was valued.
-      if (!taken) throw problem("PORTFOLIO_NOT_FOUND");
-      return taken;
-    });
-  }
+  const take = taking({ value, keep });
 
   return {
     async listSnapshots({ params: { id, start_date, end_date, snapshot_type, cursor, limit }, principal }) {
@@ -117,6 +101,26 @@ export function snapshotHandlers({ pool, log, snapshots, value, keep }: Snapshot
       return snapshots.exportPage(user_id, cursor);
     },
   };
+}
+
+/** Values a portfolio and keeps that as a snapshot. @throws PORTFOLIO_NOT_FOUND, SNAPSHOT_DATE_NOT_TODAY */
+function taking({ value, keep }: Pick<SnapshotParts, "value" | "keep">) {
+  return (
+    { call, once }: TakeContext,
+    key: PortfolioKey,
+    type: SnapshotType,
+    day: string | undefined,
+  ): Promise<SnapshotResult> =>
+    once(async (db) => {
+      checkToday(day, new Date().toISOString());
+      const valuation = await value(key, call);
+      // Midnight may have come meanwhile.
+      const snapshot_date = checkToday(day, valuation.as_of);
+      const taken = await keep(db, valuation, { snapshot_type: type, snapshot_date, replacing: ALWAYS });
+      // Deleted since it was valued.
+      if (!taken) throw problem("PORTFOLIO_NOT_FOUND");
+      return taken;
+    });
 }
 
 function keyOf(principal: Principal, id: string): PortfolioKey {

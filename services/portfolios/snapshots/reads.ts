@@ -4,14 +4,12 @@ import {
   positionOf as positionOfCreation,
 } from "../../common/database/cursor.ts";
 import type { ConnectionPool } from "../../common/database/pool.ts";
+import { MAX_PAGE_BYTES, nextCursor } from "../../common/page.ts";
 import { MAX_PAGE_SIZE } from "../../common/values.ts";
 import type { Snapshot, SnapshotType } from "../contract/snapshots.ts";
 import type { PortfolioKey } from "../reads.ts";
 import { cursorAfter, positionOf, type SnapshotPosition } from "./cursor.ts";
 import { COLUMNS, type SnapshotRow, snapshotOf } from "./row.ts";
-
-/** NATS takes messages up to 1 MB; one snapshot has up to 950 kB, and a page of several is smaller. */
-const MAX_PAGE_BYTES = 600_000;
 
 export interface ListKey {
   readonly portfolio: PortfolioKey;
@@ -129,11 +127,7 @@ export function snapshotReads(pool: ConnectionPool) {
         text: EXPORT,
         values: [userId, createdAt, id],
       });
-      const last = rows.at(-1);
-      const items = rows.map(snapshotOf);
-      return last && Number(last.left_over) > rows.length
-        ? { items, next_cursor: afterCreation(last) }
-        : { items };
+      return { items: rows.map(snapshotOf), ...nextCursor(rows, afterCreation) };
     },
   };
 }
@@ -142,7 +136,9 @@ function pageOfRows(rows: readonly ListRow[] | undefined): SnapshotPage | undefi
   const [first] = rows ?? [];
   if (!rows || !first) return undefined;
   const found = rows.filter((row): row is ListRow & SnapshotRow => row.id !== null);
-  const last = found.at(-1);
-  const page = { snapshots: found.map(snapshotOf), total_count: first.total_count };
-  return last && Number(last.left_over) > found.length ? { ...page, next_cursor: cursorAfter(last) } : page;
+  return {
+    snapshots: found.map(snapshotOf),
+    total_count: first.total_count,
+    ...nextCursor(found, cursorAfter),
+  };
 }

@@ -2,7 +2,6 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { amountOf, unitsOf } from "../../../services/accounts/connectors/amounts.ts";
 import { assetKeys } from "../../../services/accounts/connectors/asset-keys.ts";
-import { parseExact, parseWithBigInts } from "../../../services/accounts/connectors/exact-json.ts";
 
 describe("unitsOf", () => {
   it.each([
@@ -79,32 +78,5 @@ describe("assetKeys", () => {
         contracts.map((contract) => ({ symbol: "A", contract })),
       ),
     ).toEqual(["A-base", "A.11111111-base", "A.11111111cccc-base"]);
-  });
-});
-
-describe("parseExact", () => {
-  it("keeps the digits of numbers and leaves strings alone", () => {
-    expect(parseExact('{"a":1.10,"b":[12345678901234567890,1e-7,-0],"c":"1.10","d":null,"e":true}')).toEqual({
-      a: "1.10",
-      b: ["12345678901234567890", "0.0000001", "-0"],
-      c: "1.10",
-      d: null,
-      e: true,
-    });
-  });
-
-  it("does not write out exponents without end", () => {
-    expect(parseExact('{"a":1e999999999}')).toEqual({ a: "1e999999999" });
-  });
-});
-
-describe("parseWithBigInts", () => {
-  it("keeps whole numbers whole", () => {
-    expect(parseWithBigInts('{"a":9007199254740993,"b":1.5,"c":1e3,"d":"7"}')).toEqual({
-      a: 9007199254740993n,
-      b: 1.5,
-      c: 1000,
-      d: "7",
-    });
   });
 });

@@ -5,7 +5,7 @@ import { faultsOf } from "../faults.ts";
 describe("readDatabaseSettings", () => {
   const url = "postgres://somebody:s3cret@db.example/butler";
 
-  it("has the founding document's values where nothing is set", () => {
+  it("has the values of the README where nothing is set", () => {
     expect(readDatabaseSettings("portfolios", { DATABASE_URL: url })).toEqual({
       service: "portfolios",
       url,

@@ -1,23 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { parseExactJson } from "../../../services/market/domain/exact-json.ts";
 import { plainDecimal, priceOf, rankOf } from "../../../services/market/domain/provider-figures.ts";
-
-describe("parseExactJson", () => {
-  it("keeps each number as it is written, and everything else as it is", () => {
-    const text =
-      '{"a":[0.1000000000000000055511151231257827,-1e-30,12345678901234567890123],"b":"1e3","c":null,"d":true}';
-    expect(parseExactJson(text)).toEqual({
-      a: ["0.1000000000000000055511151231257827", "-1e-30", "12345678901234567890123"],
-      b: "1e3",
-      c: null,
-      d: true,
-    });
-  });
-
-  it.each(["", "{", "<html>", '[{"a":1},', "NaN"])("refuses %s", (text) => {
-    expect(() => parseExactJson(text)).toThrow(SyntaxError);
-  });
-});
 
 describe("plainDecimal", () => {
   it.each([
