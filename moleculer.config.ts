@@ -50,8 +50,9 @@ export function brokerOptions(nodeID: string, config: ProcessConfig): BrokerOpti
       gatheredSends,
       undelivered,
       listening(discovery),
-      droppingDuplicates(),
       refusingStale(pulse),
+      // Around it, so that the second copy of a request that was refused is not executed either.
+      droppingDuplicates(),
       overdue(),
       ...tracedCalls(),
       attempts(),

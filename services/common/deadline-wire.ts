@@ -38,17 +38,16 @@ export function workOf(
 export const abandonmentEvents = {
   [REQUESTS_ABANDONED]: ({ params }: { readonly params: unknown }): void => {
     const { ids } = (params ?? {}) as { readonly ids?: unknown };
-    if (Array.isArray(ids)) abandon(new Set(ids.slice(0, MAX_ABANDONED_AT_ONCE)));
+    if (Array.isArray(ids)) abandon(new Set(ids.slice(0, MAX_ABANDONED_AT_ONCE).filter(isTicketId)));
   },
 };
 
 function isTicket(candidate: unknown): candidate is Ticket {
   if (typeof candidate !== "object" || candidate === null) return false;
   const { id, until } = candidate as Record<string, unknown>;
-  return (
-    typeof id === "string" &&
-    id.length <= MAX_ID_LENGTH &&
-    typeof until === "number" &&
-    Number.isFinite(until)
-  );
+  return isTicketId(id) && typeof until === "number" && Number.isFinite(until);
+}
+
+function isTicketId(candidate: unknown): candidate is string {
+  return typeof candidate === "string" && candidate.length <= MAX_ID_LENGTH;
 }

@@ -1,14 +1,21 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { problem } from "./problem.ts";
+import { RecentIds } from "./recent-ids.ts";
 
 /** How often it is looked whether some work's time is up. */
 const LOOK_INTERVAL_MS = 25;
 
 /**
- * Who did not get to look for so long stood still: was frozen, say. Callers take a process for dead that is silent for two
- * seconds, and answer their own: what it would still write then, nobody knows of.
+ * Who did not get to look for so long stood still: was frozen, or may as well have been. Callers take a process for dead
+ * that is silent for two seconds (`liveness/discovery.ts`), the last of which may have begun a heartbeat earlier, and
+ * answer their own: what it would still write then, nobody knows of.
  */
-const STALL_MS = 1_500;
+export const STALL_MS = 1_500;
+
+/** A request may be repeated elsewhere, or be on its way, as long as its client may wait; then it is known to be late. */
+const ABANDONED_REMEMBERED_MS = 40_000;
+/** And so many are remembered at most, twice over. */
+const MAX_ABANDONED_REMEMBERED = 50_000;
 
 export interface WorkLimits {
   /** When its time is up, as `performance.now()` counts. */
@@ -114,6 +121,7 @@ export class Work {
 
 const present = new AsyncLocalStorage<Work | undefined>();
 const underWay = new Set<Work>();
+const abandoned = new RecentIds(ABANDONED_REMEMBERED_MS, MAX_ABANDONED_REMEMBERED);
 let looking: NodeJS.Timeout | undefined;
 let lookedAt = 0;
 
@@ -128,10 +136,11 @@ export function asPartOf<Result>(work: Work | undefined, run: () => Result): Res
   return present.run(work, run);
 }
 
-/** From now on it is given up when its time is up, and until it is ended. */
+/** From now on it is given up when its time is up, and until it is ended; at once, if its request was abandoned before. */
 export function begin(work: Work): void {
   noteStall();
   underWay.add(work);
+  if (abandoned.has(work.requestId)) work.giveUp(nobodyWaits());
   if (looking) return;
   lookedAt = performance.now();
   looking = setInterval(look, LOOK_INTERVAL_MS).unref();
@@ -142,8 +151,9 @@ export function end(work: Work): void {
   work.finish();
 }
 
-/** Gives up what this process does for these requests. */
+/** Gives up what this process does for these requests, and what comes of them later. */
 export function abandon(requestIds: ReadonlySet<string>): void {
+  for (const id of requestIds) abandoned.add(id);
   for (const work of underWay) {
     if (work.requestId !== undefined && requestIds.has(work.requestId)) work.giveUp(nobodyWaits());
   }
@@ -151,7 +161,7 @@ export function abandon(requestIds: ReadonlySet<string>): void {
 
 /** Nobody reads this, but whoever logs or counts it. */
 function nobodyWaits(): Error {
-  return problem("DEADLINE_EXCEEDED", { detail: "The client has left." });
+  return problem("REQUEST_ABANDONED");
 }
 
 /** Its interval ends once there is nothing to look after: an idle process is left in peace. */

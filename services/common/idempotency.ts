@@ -1,5 +1,6 @@
 import type { ConnectionPool } from "./database/pool.ts";
 import { retryLostRaces } from "./database/retry.ts";
+import { QUERY_CANCELED, sqlStateOf } from "./database/sql-states.ts";
 import type { Query } from "./database/transaction.ts";
 import { type Writing, writingTo } from "./database/writing.ts";
 import { type Claim, pack, partOf, unpack } from "./idempotency/claim.ts";
@@ -56,8 +57,6 @@ interface Underway {
 
 /** Each time, somebody else has had the key for a moment. */
 const MAX_ATTEMPTS = 3;
-/** SQLSTATE query_canceled. */
-const QUERY_CANCELED = "57014";
 const FORGET_INTERVAL_MS = 600_000;
 
 /** Opens the memory of a service's keys. Needs `idempotencyMigrations`. */
@@ -156,8 +155,9 @@ function onceOf(
 
 /** Whose time was up, or who has left, says nothing about those who are still there: one of them does it then. */
 function unlessGivenUp(error: unknown): undefined {
-  const isCanceled = (error as { code?: unknown } | undefined)?.code === QUERY_CANCELED;
-  if (!isCanceled && !isProblem(error, "DEADLINE_EXCEEDED")) throw error;
+  const isCanceled = sqlStateOf(error) === QUERY_CANCELED;
+  if (!isCanceled && !isProblem(error, "DEADLINE_EXCEEDED") && !isProblem(error, "REQUEST_ABANDONED"))
+    throw error;
 }
 
 /** What comes of it. @throws IDEMPOTENCY_KEY_IN_USE when that takes longer; it goes on. */

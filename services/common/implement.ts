@@ -9,7 +9,15 @@ import { onceWithKey, withoutMemory } from "./idempotency/once-with-key.ts";
 import type { Idempotency, Once } from "./idempotency.ts";
 import { actionTimer } from "./metrics.ts";
 import { CLOCK_LEEWAY_SECONDS, Principal } from "./principal.ts";
-import { type ProblemCode, type ProblemData, problem, problemOf } from "./problem.ts";
+import {
+  COMMON_PROBLEMS,
+  IDEMPOTENCY_KEY_PROBLEMS,
+  isProblem,
+  type ProblemCode,
+  type ProblemData,
+  problem,
+  problemOf,
+} from "./problem.ts";
 import { tracedAction } from "./tracing/traced-calls.ts";
 import { parseMembers } from "./validation.ts";
 
@@ -56,19 +64,10 @@ export interface Implementation<C extends Contract, Uses extends Contract> {
   readonly idempotency?: Idempotency;
 }
 
-/** What any action may answer with, whatever its entry declares. */
-const commonProblems: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
-  "VALIDATION_FAILED",
-  "UNAUTHENTICATED",
-  "FORBIDDEN",
-  "OVERLOADED",
-  "POOL_EXHAUSTED",
-  "DATABASE_UNAVAILABLE",
-  "SERVICE_UNAVAILABLE",
-  "ISSUER_UNAVAILABLE",
-  "DEADLINE_EXCEEDED",
-  "IDEMPOTENCY_KEY_IN_USE",
-  "IDEMPOTENCY_KEY_REUSED",
+const commonProblems: ReadonlySet<ProblemCode> = new Set([
+  ...COMMON_PROBLEMS,
+  ...IDEMPOTENCY_KEY_PROBLEMS,
+  "REQUEST_ABANDONED",
 ]);
 
 /**
@@ -124,10 +123,13 @@ function guarded(
     try {
       // Its caller has given up already: what it waits for is not done.
       if (work.until <= startedAt) throw problem("DEADLINE_EXCEEDED");
+      if (work.fault) throw work.fault;
       const result = await asPartOf(work, () => handler(contextOf(wire, name, entry, work, idempotency)));
       timer.succeeded(startedAt);
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      // A statement that was cancelled because the client left looks like one at its time limit.
+      const error = isProblem(work.fault, "REQUEST_ABANDONED") ? work.fault : thrown;
       const { code, data } = answerTo(error, entry, problemBehind);
       if (code === "INTERNAL_ERROR") {
         wire.broker.logger.error(

@@ -91,9 +91,30 @@ export const problemKinds = {
   },
   ISSUER_UNAVAILABLE: { status: 503, title: "The token issuer cannot be reached.", retryAfterSeconds: 5 },
   DEADLINE_EXCEEDED: { status: 503, title: "The request took too long.", retryAfterSeconds: 1 },
+  /** Between processes only: whoever it would be told has left. */
+  REQUEST_ABANDONED: { status: 503, title: "The client has left.", retryAfterSeconds: 1 },
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof problemKinds;
+
+/** What any action may answer with, whatever its contract declares. */
+export const COMMON_PROBLEMS = [
+  "VALIDATION_FAILED",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "OVERLOADED",
+  "POOL_EXHAUSTED",
+  "DATABASE_UNAVAILABLE",
+  "SERVICE_UNAVAILABLE",
+  "ISSUER_UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+] as const satisfies readonly ProblemCode[];
+
+/** And where the request has an Idempotency-Key. */
+export const IDEMPOTENCY_KEY_PROBLEMS = [
+  "IDEMPOTENCY_KEY_IN_USE",
+  "IDEMPOTENCY_KEY_REUSED",
+] as const satisfies readonly ProblemCode[];
 
 /** One wrong member: where it is (JSON pointer, RFC 6901) and what is wrong with it. */
 export interface MemberError {

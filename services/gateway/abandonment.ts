@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { ServiceBroker } from "moleculer";
 import { MAX_ABANDONED_AT_ONCE, REQUESTS_ABANDONED, type Ticket } from "../common/deadline-wire.ts";
 
@@ -11,6 +12,8 @@ export interface Abandonment {
 
 /** Tells all services of requests whose clients have left, so that they do nothing more for them. */
 export function abandonment(broker: Pick<ServiceBroker, "nodeID" | "broadcast" | "logger">): Abandonment {
+  // A process that is started again may have the node id of the one before.
+  const start = randomBytes(6).toString("base64url");
   let count = 0;
   let gathered: string[] = [];
 
@@ -28,7 +31,7 @@ export function abandonment(broker: Pick<ServiceBroker, "nodeID" | "broadcast" |
   return {
     ticket(timeoutMs) {
       count += 1;
-      return { id: `${broker.nodeID}#${count}`, until: Math.ceil(Date.now() + timeoutMs) };
+      return { id: `${broker.nodeID}#${start}${count}`, until: Math.ceil(Date.now() + timeoutMs) };
     },
     abandoned({ id }) {
       if (gathered.length === 0) setImmediate(tell);

@@ -47,6 +47,18 @@ describe("work", () => {
     await expect(waiting).rejects.toBe(fault);
   });
 
+  it("is given up from the start when its request was abandoned before it came", () => {
+    abandon(new Set(["left early"]));
+    const late = new Work({ requestId: "left early" });
+    begin(late);
+    expect(late.fault).toMatchObject({ type: "REQUEST_ABANDONED" });
+    end(late);
+    const other = new Work({ requestId: "still there" });
+    begin(other);
+    expect(other.fault).toBeUndefined();
+    end(other);
+  });
+
   it("is present in all that it begins, until it is over, and in nothing else", async () => {
     const work = new Work();
     const later = asPartOf(work, async () => {

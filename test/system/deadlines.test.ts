@@ -151,6 +151,45 @@ describe("a client that leaves", () => {
     }
   });
 
+  it("turns nothing off for others, however many leave", async () => {
+    const [leaving, staying] = await Promise.all([newUser(), newUser()]);
+    const release = await system.database.lock("portfolios.portfolios");
+    const clients = await Promise.all(
+      Array.from({ length: 40 }, () => send(leaving, "GET", "/v1/portfolios")),
+    );
+    await until(async () => (await runningOf("portfolios")) > 0);
+    await pause(200);
+    for (const client of clients) client.leave();
+    await until(async () => (await runningOf("portfolios")) === 0);
+    await release();
+    expect((await system.request(staying, "GET", "/v1/portfolios")).status).toBe(200);
+  });
+
+  it("is not worked for when its request is tried again elsewhere, because its replica froze", async () => {
+    const subject = await newUser();
+    const [frozen] = system.replicas.filter(({ service }) => service === "portfolios");
+    const release = await system.database.lock("portfolios.portfolios");
+    frozen?.process.kill("SIGSTOP");
+    try {
+      const clients = await Promise.all(
+        Array.from({ length: 10 }, () => send(subject, "GET", "/v1/portfolios")),
+      );
+      await pause(800);
+      for (const client of clients) client.leave();
+      await until(async () => (await runningOf("portfolios")) === 0);
+      // After two seconds the frozen one is given up, and what it had is tried again.
+      const since = performance.now();
+      while (performance.now() - since < 2_500) {
+        expect(await runningOf("portfolios")).toBe(0);
+        await pause(20);
+      }
+    } finally {
+      frozen?.process.kill("SIGCONT");
+      await release();
+    }
+    await until(async () => (await system.request(subject, "GET", "/v1/portfolios")).status === 200, 20_000);
+  });
+
   it("is counted as one, and its request as no failure", async () => {
     const gateway = system.replicas.find(({ service }) => service === "gateway");
     const metrics = await (await fetch(`${gateway?.metricsUrl}/metrics`)).text();

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Errors, Middleware, ServiceBroker } from "moleculer";
 import { TOO_MANY_CALLS } from "../call-limit.ts";
+import { presentWork } from "../deadline.ts";
 import { Breaker } from "./breaker.ts";
 import { RepeatBudget } from "./budget.ts";
 import { callsRepeated, repeatsDenied } from "./metrics.ts";
@@ -106,6 +107,8 @@ class Calling {
       throw error;
     }
     await delay(Math.random() * FIRST_PAUSE_MS * 2 ** (attempt - 1));
+    // Meanwhile the work that it is for may have been given up.
+    if (presentWork()?.fault) throw error;
     const remainingMs = remainingMsOf(call);
     const endpoint = this.#another(call);
     if (!endpoint || remainingMs <= 1) throw error;
@@ -125,6 +128,8 @@ class Calling {
   }
 
   #note({ endpoint, options, action }: Call, { type }: Errors.MoleculerError): void {
+    // That a client has left says nothing about who worked for it.
+    if (type === "REQUEST_ABANDONED") return;
     const timedOut = type === "REQUEST_TIMEOUT" || type === "DEADLINE_EXCEEDED";
     if (!timedOut) {
       // Any other problem is an answer.

@@ -1,4 +1,5 @@
 import type { Middleware } from "moleculer";
+import { RecentIds } from "../recent-ids.ts";
 
 /** So long may a second copy come after the first. */
 const REMEMBERED_MS = 10_000;
@@ -10,19 +11,11 @@ const MAX_REMEMBERED = 50_000;
  * connection before, with its subscriptions: then it sends each request to both. Callers who try again use another id.
  */
 export function droppingDuplicates(): Middleware {
-  let recent = new Set<string>();
-  let earlier = new Set<string>();
-  let since = performance.now();
+  const known = new RecentIds(REMEMBERED_MS, MAX_REMEMBERED);
 
   function isRepeated(id: string): boolean {
-    const now = performance.now();
-    if (recent.size >= MAX_REMEMBERED || now - since > REMEMBERED_MS) {
-      earlier = recent;
-      recent = new Set();
-      since = now;
-    }
-    if (recent.has(id) || earlier.has(id)) return true;
-    recent.add(id);
+    if (known.has(id)) return true;
+    known.add(id);
     return false;
   }
 
