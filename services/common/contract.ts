@@ -44,6 +44,8 @@ interface EntryMembers {
   readonly location?: `/${string}`;
   /** The If-Match header may be sent; it arrives as the parameter `if_match`, a version. */
   readonly ifMatch?: boolean;
+  /** The result depends on who asks, not only on its version: its ETag tells both. */
+  readonly variesByCaller?: boolean;
   /** The body is an HTML form's (`application/x-www-form-urlencoded`), as a specification demands. */
   readonly form?: boolean;
   /** Over HTTP, the body may be a JSON text that holds the object, as some clients encode theirs twice. */

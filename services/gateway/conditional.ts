@@ -37,6 +37,11 @@ export function tagOfBody(body: string, link = ""): string {
   return `"${hash("sha256", body + link, "base64url").slice(0, TAG_LENGTH)}"`;
 }
 
+/** The strong ETag of a version that is shown to some callers so and to others otherwise. */
+export function tagOfVersion(version: unknown, body: string): string {
+  return `"${version}.${tagOfBody(body).slice(1)}`;
+}
+
 function unreadable(): Error {
   return problem("MALFORMED_REQUEST", {
     detail:

@@ -1,26 +1,19 @@
 import sampler from "openapi-sampler";
 import { z } from "zod";
-import { type ProblemCode, problemKinds } from "../common/problem.ts";
+import {
+  COMMON_PROBLEMS,
+  IDEMPOTENCY_KEY_PROBLEMS,
+  type ProblemCode,
+  problemKinds,
+} from "../common/problem.ts";
 import { problemDocument, problemType } from "./problem-response.ts";
 import type { Route } from "./routes.ts";
 
 /** Version of the HTTP API. */
 const API_VERSION = "1.0.0";
 
-/** What any operation may answer with, beside its own problems. */
-const COMMON_PROBLEMS: readonly ProblemCode[] = [
-  "VALIDATION_FAILED",
-  "MALFORMED_REQUEST",
-  "UNAUTHENTICATED",
-  "FORBIDDEN",
-  "RATE_LIMITED",
-  "SERVICE_UNAVAILABLE",
-  "POOL_EXHAUSTED",
-  "DATABASE_UNAVAILABLE",
-  "ISSUER_UNAVAILABLE",
-  "DEADLINE_EXCEEDED",
-];
-const KEY_PROBLEMS: readonly ProblemCode[] = ["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_KEY_REUSED"];
+/** What the gateway itself may answer with, before any action is called. */
+const GATEWAY_PROBLEMS: readonly ProblemCode[] = ["MALFORMED_REQUEST", "RATE_LIMITED"];
 const BODY_PROBLEMS: readonly ProblemCode[] = [
   "MALFORMED_JSON",
   "PAYLOAD_TOO_LARGE",
@@ -139,9 +132,12 @@ const rateLimitHeaders = {
     description: "r requests are left; this window ends in t seconds. Every reply has it.",
     schema: { type: "string", examples: ['"user";r=0;t=12'] },
   },
+};
+
+const retryAfterHeader = {
   "Retry-After": {
-    description: "Seconds until the next request is let through.",
-    schema: { type: "integer" },
+    description: "Seconds after which it may be tried again.",
+    schema: { type: "integer", minimum: 1 },
   },
 };
 
@@ -149,8 +145,10 @@ function notModified(route: Route): object {
   return { description: "The client has this reply already.", headers: { ETag: tagHeader(route) } };
 }
 
-function tagHeader({ hasVersion }: Route): object {
-  const description = hasVersion ? "The resource's version." : "A hash of the reply.";
+function tagHeader({ hasVersion, entry }: Route): object {
+  const description = !hasVersion
+    ? "A hash of the reply."
+    : `The resource's version${entry.variesByCaller ? ", and a hash of the reply" : ""}.`;
   return { description, schema: { type: "string" } };
 }
 
@@ -192,7 +190,10 @@ function problemsOf({ entry, method, source, pattern }: Route): Record<string, o
   const codes = new Set<ProblemCode>([
     ...(entry.problems ?? []),
     ...COMMON_PROBLEMS,
-    ...(method === "POST" ? KEY_PROBLEMS : []),
+    ...GATEWAY_PROBLEMS,
+    ...(method === "POST" ? IDEMPOTENCY_KEY_PROBLEMS : []),
+    // Where there is no version, for each If-Match.
+    ...(method === "GET" ? [] : (["PRECONDITION_FAILED"] as const)),
     ...(source === "body" ? BODY_PROBLEMS : []),
   ]);
   const byStatus = Map.groupBy(codes, (code) => problemKinds[code].status);
@@ -201,7 +202,7 @@ function problemsOf({ entry, method, source, pattern }: Route): Record<string, o
       String(status),
       {
         description: members.map((code) => problemKinds[code].title).join(" "),
-        ...(status === problemKinds.RATE_LIMITED.status && { headers: rateLimitHeaders }),
+        ...headersOf(members),
         content: {
           "application/problem+json": {
             schema: { $ref: "#/components/schemas/Problem" },
@@ -211,6 +212,12 @@ function problemsOf({ entry, method, source, pattern }: Route): Record<string, o
       },
     ]),
   );
+}
+
+function headersOf(codes: readonly ProblemCode[]): { headers?: object } {
+  const isRateLimit = codes.includes("RATE_LIMITED");
+  const mayComeAgain = isRateLimit || codes.some((code) => "retryAfterSeconds" in problemKinds[code]);
+  return mayComeAgain ? { headers: { ...(isRateLimit && rateLimitHeaders), ...retryAfterHeader } } : {};
 }
 
 function exampleOf(code: ProblemCode, instance: string): object {

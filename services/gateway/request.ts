@@ -9,7 +9,8 @@ const MAX_NAME_LENGTH = 100;
 const NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/;
 /** RFC 9110 §8.8.3; a strong one of ours holds a version. */
 const ENTITY_TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
-const VERSION = /^[1-9]\d{0,8}$/;
+/** What may follow tells how it was shown, which does not matter to who changes it. */
+const VERSION = /^([1-9]\d{0,8})(?:\.[\w-]{1,50})?$/;
 
 /** An address, taken apart. */
 export interface Received {
@@ -36,7 +37,7 @@ export async function parametersOf(
   const sent = route.source === "query" ? query : await bodyOf(route, request, response);
   const foreign = Object.keys(sent).filter((name) => route.reserved.has(name));
   if (foreign.length > 0) throw invalid(...foreign.map(unknown));
-  const version = route.entry.ifMatch ? versionOf(request.headers["if-match"]) : undefined;
+  const version = route.method === "GET" ? undefined : versionOf(request.headers["if-match"], route);
   return { ...sent, ...received.parameters, ...(version !== undefined && { if_match: version }) };
 }
 
@@ -80,8 +81,11 @@ function needsBody({ entry, reserved }: Route): boolean {
   );
 }
 
-/** RFC 9110 §13.1.1: `*` asks only that it exists; a weak tag, or one that is none of ours, cannot match. */
-function versionOf(header: string | undefined): number | undefined {
+/**
+ * RFC 9110 §13.1.1: `*` asks only that it exists; a weak tag, or one that is none of ours, cannot match. What has no version
+ * is not changed either: its writer would believe that nobody else's change was lost.
+ */
+function versionOf(header: string | undefined, { entry }: Route): number | undefined {
   if (header === undefined || header === "*") return undefined;
   const [tag, weak, version = ""] = ENTITY_TAG.exec(header) ?? [];
   if (tag === undefined) {
@@ -89,8 +93,14 @@ function versionOf(header: string | undefined): number | undefined {
       detail: 'If-Match must be one ETag as it was received, with its quotes, for example "1".',
     });
   }
-  if (weak || !VERSION.test(version)) throw problem("PRECONDITION_FAILED");
-  return Number(version);
+  if (!entry.ifMatch) {
+    throw problem("PRECONDITION_FAILED", {
+      detail: "There is no version of this that If-Match could ask for.",
+    });
+  }
+  const [, number] = VERSION.exec(version) ?? [];
+  if (weak || number === undefined) throw problem("PRECONDITION_FAILED");
+  return Number(number);
 }
 
 function unknown(name: string): MemberError {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { isKnown, type KnownTags, tagOfBody } from "./conditional.ts";
+import { isKnown, type KnownTags, tagOfBody, tagOfVersion } from "./conditional.ts";
 import type { Received } from "./request.ts";
 import type { Route } from "./routes.ts";
 
@@ -22,8 +22,10 @@ export function sendResult(
   // A version is known before anything is written.
   if (known && headers.ETag && isKnown(known, headers.ETag)) return sendNotModified(response, headers.ETag);
   const body = route.write(route.isPage ? (result as { items: unknown }).items : result);
-  if (route.isConditional && !headers.ETag) {
-    headers.ETag = tagOfBody(body, headers.Link);
+  if (!headers.ETag && (route.hasVersion || route.isConditional)) {
+    headers.ETag = route.hasVersion
+      ? tagOfVersion((result as { version: unknown }).version, body)
+      : tagOfBody(body, headers.Link);
     if (known && isKnown(known, headers.ETag)) return sendNotModified(response, headers.ETag);
   }
   response.writeHead(route.status, {
@@ -90,7 +92,7 @@ function headersOf(
   result: Record<string, unknown>,
 ): ResultHeaders {
   const headers: ResultHeaders = {};
-  if (route.hasVersion) headers.ETag = `"${result.version}"`;
+  if (route.hasVersion && !route.entry.variesByCaller) headers.ETag = `"${result.version}"`;
   if (route.entry.location) headers.Location = prefix + fill(route.entry.location, result);
   if (route.isPage && result.next_cursor !== undefined) {
     const next = new URLSearchParams(query);

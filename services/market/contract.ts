@@ -98,11 +98,13 @@ function rowsAt<
     readonly changes: Changes;
     readonly refusals: Refusals;
     readonly missing: Missing;
+    readonly variesByCaller?: boolean;
   },
 ) {
-  const { result, filters, members, changes, missing, refusals } = of;
+  const { filters, members, changes, missing, refusals, variesByCaller = false } = of;
   const is_active = z.boolean();
-  const read = { scope: "market:read", http: `GET ${path}/{id}`, result } as const;
+  const shown = { result: of.result, variesByCaller } as const;
+  const read = { scope: "market:read", http: `GET ${path}/{id}`, ...shown } as const;
   const write = {
     scope: "market:administer",
     ifMatch: true,
@@ -115,7 +117,7 @@ function rowsAt<
       summary: `List each ${row}, oldest first.`,
       http: `GET ${path}`,
       params: z.strictObject({ ...PageParams, ...filters }),
-      result: pageOf(result),
+      result: pageOf(of.result),
     },
     create: {
       summary: `Add one ${row} (administrators).`,
@@ -124,7 +126,7 @@ function rowsAt<
       status: 201,
       location: `${path}/{id}`,
       params: z.strictObject({ ...members, is_active: is_active.default(true) }),
-      result,
+      ...shown,
       problems: refusals,
     },
     get: { ...read, summary: `Get one ${row}.`, params: z.strictObject({ id: Uuid }), problems: [missing] },
@@ -133,7 +135,7 @@ function rowsAt<
       summary: `Change members of one ${row}; those left out stay as they are (administrators).`,
       http: `PUT ${path}/{id}`,
       params: z.strictObject({ ...key, ...changes, is_active: is_active.optional() }),
-      result,
+      ...shown,
     },
     delete: {
       ...write,
@@ -153,6 +155,8 @@ const evmChains = rowsAt("/v1/evm-chains", "EVM chain", {
   changes: { name: Name.optional(), rpc_url: RpcUrl.optional(), native_symbol: AssetSymbol.optional() },
   missing: "CHAIN_NOT_FOUND",
   refusals: ["ALREADY_REGISTERED"],
+  // Only administrators are shown the node's URL.
+  variesByCaller: true,
 });
 const evmTokens = rowsAt("/v1/evm-tokens", "registered EVM token", {
   result: EvmToken,

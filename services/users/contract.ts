@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { contract } from "../common/contract.ts";
-import { isStorable, Name, PageParams, pageOf, Uuid } from "../common/values.ts";
+import { isStorable, Name, PageParams, pageOf, Uuid, Version } from "../common/values.ts";
 import { ExportedPortfolio } from "../portfolios/contract/portfolio.ts";
 import { Snapshot } from "../portfolios/contract/snapshots.ts";
 
@@ -54,6 +54,7 @@ export const Me = z.strictObject({
   email_verified: z.boolean().optional(),
   roles: z.array(z.string()),
   ...Preferences.shape,
+  version: Version,
 });
 
 /** One thing that is kept of a user; the member of its kind's name holds it, in the form of its own route. */
@@ -83,6 +84,7 @@ export const users = contract(
       summary: "Tell who is signed in.",
       scope: "profile:read",
       http: ["GET /v1/me", "GET /me"],
+      variesByCaller: true,
       params: z.strictObject({}),
       result: Me,
       // A token may outlive its user.
@@ -100,14 +102,17 @@ export const users = contract(
       summary: "Change the caller's preferences; those left out stay as they are.",
       scope: "profile:write",
       http: "PATCH /v1/me",
+      ifMatch: true,
+      variesByCaller: true,
       outlivesClient: true,
       params: z.strictObject({
         display_name: Name.nullable().optional(),
         base_currency: Currency.optional(),
         time_zone: TimeZone.optional(),
+        if_match: Version.optional(),
       }),
       result: Me,
-      problems: ["UNAUTHENTICATED"],
+      problems: ["UNAUTHENTICATED", "PRECONDITION_FAILED"],
     },
     deleteMe: {
       summary: "Delete the caller and all that is kept of the caller, everywhere.",

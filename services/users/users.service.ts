@@ -51,9 +51,11 @@ const service: ServiceModule = (environment) => {
           return { message: "The access token is valid.", user_id: principal.subject };
         },
 
-        async updateMe({ params, principal, problem, call, ...origin }) {
-          const user = await changePreferences(pool, principal.userId, params);
-          if (!user) throw problem("UNAUTHENTICATED");
+        async updateMe({ params: { if_match, ...changes }, principal, problem, call, ...origin }) {
+          const { userId } = principal;
+          const user = await changePreferences(pool, userId, changes, if_match);
+          if (!user)
+            throw problem((await findUser(pool, userId)) ? "PRECONDITION_FAILED" : "UNAUTHENTICATED");
           await call("auth.record", actRecord("user.changed", principal, origin));
           return meOf(principal, user);
         },

@@ -25,7 +25,7 @@ const someone = () => `user-${randomUUID()}`;
 
 async function create(user: string, path: string, body: object, headers = {}): Promise<string> {
   const reply = await send(user, "POST", path, { body, headers });
-  expect([reply.status, reply.headers.get("etag")]).toEqual([201, '"1"']);
+  expect([reply.status, reply.headers.get("etag")]).toEqual([201, expect.stringMatching(/^"1[".]/)]);
   return `${path}/${((await reply.json()) as { id: string }).id}`;
 }
 
@@ -48,7 +48,7 @@ async function expectNotModified(reply: Response, tag: string): Promise<void> {
 async function tagOf(user: string, path: string): Promise<string> {
   const reply = await send(user, "GET", path);
   const tag = reply.headers.get("etag") as string;
-  expect([reply.status, tag]).toEqual([200, expect.stringMatching(/^"[\w-]{27}"$/)]);
+  expect([reply.status, tag]).toEqual([200, expect.stringMatching(/^"(\d+\.)?[\w-]{27}"$/)]);
   return tag;
 }
 
@@ -219,17 +219,74 @@ describe("two writers with one version", () => {
     const authorization = { Authorization: `Bearer ${administrator}` };
     const path = await create(user, list, body, authorization);
     for (let version = 1; version <= 10; version++) {
-      const headers = { ...authorization, "If-Match": `"${version}"` };
+      const tag = (await send(user, "GET", path, { headers: authorization })).headers.get("etag") as string;
+      const headers = { ...authorization, "If-Match": tag };
       const write = () => send(user, "PUT", path, { body: changes, headers });
       const replies = await Promise.all([write(), write()]);
       expect(replies.map(({ status }) => status).sort()).toEqual([200, 412]);
       const [won, lost] = replies.sort((one, other) => one.status - other.status) as [Response, Response];
       expect(await won.json()).toMatchObject({ version: version + 1 });
       await expectProblem(lost, "PRECONDITION_FAILED", 412);
-      const known = { ...authorization, "If-None-Match": `"${version}"` };
+      const known = { ...authorization, "If-None-Match": tag };
       const now = await send(user, "GET", path, { headers: known });
-      expect([now.status, now.headers.get("etag")]).toEqual([200, `"${version + 1}"`]);
+      expect([now.status, now.headers.get("etag")]).toEqual([
+        200,
+        expect.stringMatching(new RegExp(`^"${version + 1}["\\.]`)),
+      ]);
     }
+  });
+
+  it("of a user's preferences get one 200 and one 412", async () => {
+    const user = someone();
+    const reply = await send(user, "GET", "/v1/me");
+    const tag = reply.headers.get("etag") as string;
+    const { version } = (await reply.json()) as { version: number };
+    const write = (base_currency: string) =>
+      send(user, "PATCH", "/v1/me", { body: { base_currency }, headers: { "If-Match": tag } });
+    const replies = await Promise.all([write("EUR"), write("CHF")]);
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 412]);
+    const [won, lost] = replies.sort((one, other) => one.status - other.status) as [Response, Response];
+    await expectProblem(lost, "PRECONDITION_FAILED", 412);
+    const after = await won.json();
+    expect(after).toMatchObject({ version: version + 1 });
+    const now = await read(user, "/v1/me", tag);
+    expect(await now.json()).toEqual(after);
+    expect(now.headers.get("etag")).toBe(won.headers.get("etag"));
+  });
+});
+
+describe("If-Match where there is no version", () => {
+  it.each([
+    ["PUT", "/accounts", { account_ids: [] }],
+    ["POST", "/construct", undefined],
+  ])("keeps %s %s from being done, unless it asks only that it exists", async (method, below, body) => {
+    const user = someone();
+    const path = (await createPortfolio(user)) + below;
+    const write = (condition: string) =>
+      send(user, method, path, { ...(body && { body }), headers: { "If-Match": condition } });
+    expect((await expectProblem(await write('"1"'), "PRECONDITION_FAILED", 412)).detail).toMatch(
+      /no version/,
+    );
+    expect((await write("*")).status).toBe(200);
+  });
+});
+
+describe("the ETag of what administrators see more of", () => {
+  it("is another for them, at the same version", async () => {
+    const authorization = { Authorization: `Bearer ${administrator}` };
+    const body = {
+      chain_id: `chain_${randomUUID().slice(0, 8)}`,
+      name: "Chain",
+      rpc_url: "https://rpc.example.com",
+    };
+    const path = await create(someone(), "/v1/evm-chains", body, authorization);
+    const theirs = await send(someone(), "GET", path, { headers: authorization });
+    const tag = theirs.headers.get("etag") as string;
+    expect(tag).toMatch(/^"1\.[\w-]{27}"$/);
+    expect(await theirs.json()).toMatchObject({ rpc_url: "https://rpc.example.com" });
+    const ours = await read(someone(), path, tag);
+    expect(ours.status).toBe(200);
+    expect(await ours.json()).not.toHaveProperty("rpc_url");
   });
 });
 

@@ -27,7 +27,7 @@ interface Operation {
     readonly parameters: readonly { name: string; in: string; required: boolean; schema: object }[];
     readonly requestBody?: { readonly required: boolean; readonly content: Content };
     readonly responses: Readonly<
-      Record<string, { readonly description: string; readonly content?: Content }>
+      Record<string, { readonly description: string; readonly headers?: object; readonly content?: Content }>
     >;
   };
 }
@@ -176,6 +176,28 @@ describe.each(operations)("$id in the OpenAPI document", ({ method, path, operat
         );
       }
     }
+  });
+
+  it("tells in which ways the system itself may be unable, and after how long to come again", () => {
+    const { responses } = operation;
+    const codes = Object.keys(responses["503"]?.content?.["application/problem+json"]?.examples ?? {});
+    expect(codes).toEqual(
+      expect.arrayContaining([
+        "OVERLOADED",
+        "POOL_EXHAUSTED",
+        "DATABASE_UNAVAILABLE",
+        "SERVICE_UNAVAILABLE",
+        "ISSUER_UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+      ]),
+    );
+    for (const status of ["429", "503", ...(method === "post" ? ["409"] : [])]) {
+      expect([status, responses[status]?.headers]).toEqual([
+        status,
+        expect.objectContaining({ "Retry-After": expect.anything() }),
+      ]);
+    }
+    for (const status of ["400", "401", "403"]) expect(responses[status]?.headers).toBeUndefined();
   });
 });
 
