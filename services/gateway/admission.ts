@@ -24,9 +24,12 @@ export interface Gate {
   readonly limit: AdaptiveLimit;
   /** @throws OVERLOADED when a request of this caller would not be let in just now. */
   check(caller: string): void;
-  /** Lets it in; `left` must follow. @throws OVERLOADED */
+  /** Lets it in; `answered` and `left` must follow. @throws OVERLOADED */
   enter(caller: string): void;
-  left(caller: string, tookMs: number): void;
+  /** What was asked for is there, or cannot be had: so long did that take. */
+  answered(tookMs: number): void;
+  /** Nothing of it is left here: its room is free. */
+  left(caller: string): void;
 }
 
 export interface Admission {
@@ -123,8 +126,8 @@ function gateOf(route: Pick<Gate, "method" | "path">, max: number, all: Callers)
       here.add(caller, limit.limit);
       all.add(caller, regular);
     },
-    left(caller, tookMs) {
-      limit.ended(tookMs);
+    answered: (tookMs) => limit.ended(tookMs),
+    left(caller) {
       here.remove(caller);
       all.remove(caller);
     },

@@ -74,6 +74,14 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
   const isWrite = method !== "GET";
   const takesKey = method === "POST";
 
+  function act(params: object, options: CallOptions, idempotency?: IdempotencyKey): Promise<unknown> {
+    const { principal } = options;
+    const ask = () => call(action, params, idempotency ? { ...options, idempotency } : options);
+    if (!principal || !isWrite || principal.scopes === "all") return ask();
+    // What a script does with a personal access token is written down before it is done.
+    return call("auth.record", actRecord(action, principal, options), options).then(ask);
+  }
+
   return async (request, response, { requestId, ...received }) => {
     const startedAt = performance.now();
     let ticket: Ticket | undefined;
@@ -100,24 +108,22 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       const timeoutMs = Math.max(1, Math.ceil(requestTimeoutMs - (enteredAt - startedAt)));
       if (response.closed) return;
       gate.enter(caller);
-      ticket = abandonment.ticket(timeoutMs);
-      const options = { principal, address, timeoutMs, requestId, ticket };
-      let result: unknown;
+      const leave = afterBoth(() => gate.left(caller));
+      response.once("close", leave);
       try {
-        if (principal && isWrite && principal.scopes !== "all") {
-          // What a script does with a personal access token is written down before it is done.
-          await call("auth.record", actRecord(action, principal, options), options);
-          if (response.closed) return;
+        ticket = abandonment.ticket(timeoutMs);
+        const options = { principal, address, timeoutMs, requestId, ticket };
+        let result: unknown;
+        try {
+          result = await act(params, options, idempotency);
+        } finally {
+          gate.answered(performance.now() - enteredAt);
         }
-        result = await call(action, params, idempotency ? { ...options, idempotency } : options);
+        if (!entry.everyPage) sendResult(response, route, received, result, known);
+        else await sendEveryPage(response, route, result, (cursor) => act({ ...params, cursor }, options));
       } finally {
-        gate.left(caller, performance.now() - enteredAt);
+        leave();
       }
-      if (entry.everyPage)
-        await sendEveryPage(response, route, result, (cursor) =>
-          call(action, { ...params, cursor }, options),
-        );
-      else sendResult(response, route, received, result, known);
     } catch (error) {
       // What was given up for somebody who has left is no failure, and there is nobody to tell.
       if (response.closed) return;
@@ -130,6 +136,18 @@ export function routeHandler(route: Route, dependencies: HandlerDependencies): R
       }
       sendProblem(response, code, inBody(entry.bodyMember, data), pattern);
     }
+  };
+}
+
+/**
+ * A request's room is free when it is done and its reply has gone out, or its client: who does not read must not be able to
+ * ask for more and more, and who leaves must not before what is done for him has ended.
+ */
+function afterBoth(act: () => void): () => void {
+  let missing = 2;
+  return () => {
+    missing -= 1;
+    if (missing === 0) act();
   };
 }
 

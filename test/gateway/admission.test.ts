@@ -151,9 +151,9 @@ describe("shares", () => {
     expect(gate.limit.inFlight).toBe(225);
     expect(fill(gate, "another")).toBe(0);
     // What leaves makes room for those who have most again, and in the reserve.
-    gate.left("0", 1);
+    gate.left("0");
     expect(fill(gate, "1")).toBe(1);
-    gate.left("modest", 1);
+    gate.left("modest");
     expect(fill(gate, "another")).toBe(1);
   });
 
@@ -180,7 +180,7 @@ describe("shares", () => {
     const route = gate("/a");
     const held = fill(route, "a");
     expect(() => route.check("a")).toThrow();
-    times(held, () => route.left("a", 1));
+    times(held, () => route.left("a"));
     expect(all.inFlight).toBe(0);
     expect(fill(route, "a")).toBe(held);
   });
