@@ -62,6 +62,7 @@ export class RateLimit {
     if (tally.isFull(now)) return tally.standing(now, false);
     if (!this.#isAlone && tally.untold >= this.#window.allowance) {
       const told = tally.told();
+      this.#keepUntold(caller, tally);
       this.#tellSoon(0);
       return told.then(() => this.admit(caller));
     }
@@ -109,6 +110,8 @@ export class RateLimit {
   async #tell(): Promise<void> {
     this.#timer = undefined;
     this.#isTelling = true;
+    // The requests of a window that is over may have been forgotten untold.
+    for (const [caller, { untold }] of this.#untold) if (untold === 0) this.#untold.delete(caller);
     const telling = [...this.#untold].slice(0, MAX_CALLERS_COUNTED);
     const counts = Object.fromEntries(telling.map(([caller, { untold }]) => [caller, untold]));
     try {
@@ -122,7 +125,8 @@ export class RateLimit {
       this.#reached();
     } catch (error) {
       this.#lost(error as Error);
-      for (const [, tally] of telling) tally.release();
+      for (const tallies of [this.#tallies, this.#untold])
+        for (const tally of tallies.values()) tally.release();
     }
     this.#isTelling = false;
     if (this.#untold.size > 0) this.#tellSoon(this.#isAlone ? RETRY_INTERVAL_MS : TELL_INTERVAL_MS);

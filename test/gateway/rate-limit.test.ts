@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
+import { Counts } from "../../services/auth/contract/request-count.ts";
 import { countRequests } from "../../services/auth/request-counts.ts";
 import { readDatabaseSettings } from "../../services/common/database/config.ts";
 import { type Database, openDatabase } from "../../services/common/database/database.ts";
@@ -46,8 +47,10 @@ function gateways(limit: number, options: Partial<RateLimitOptions> = {}): RateL
         windowSeconds: WINDOW_SECONDS,
         gateways: () => GATEWAYS,
         log: silent,
-        tell: (counts) =>
-          isAway ? Promise.reject(new Error("away")) : countRequests(database.pool, counts, WINDOW_SECONDS),
+        tell: async (counts) => {
+          if (isAway) throw new Error("away");
+          return countRequests(database.pool, Counts.parse(counts), WINDOW_SECONDS);
+        },
         ...options,
       }),
   );
@@ -133,6 +136,32 @@ describe("a rate limit", () => {
       "select requests from auth.request_counts where caller = 'user:alone'",
     );
     expect(requests).toBe(alone);
+  });
+
+  it("counts together again also after a window has ended meanwhile", async () => {
+    const told: string[] = [];
+    const log = { ...silent, info: (message: string) => void told.push(message) };
+    const [limit] = gateways(10, { windowSeconds: 1, log }) as [RateLimit];
+    isAway = true;
+    await limit.admit("user:over");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (let count = 0; count < 10; count += 1) await limit.admit("user:over");
+    // In the window after, what it has untold is forgotten, and it is still over its limit.
+    await new Promise((resolve) => setTimeout(resolve, 950));
+    await limit.admit("user:over");
+    isAway = false;
+    await limit.admit("user:other");
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(told).toEqual(["Rate limits are shared with the other gateways again."]);
+  });
+
+  it("keeps nobody waiting for what cannot be told, however many wait", async () => {
+    const [limit] = gateways(10) as [RateLimit];
+    const callers = Array.from({ length: 1_500 }, (_, index) => `user:waiting-${index}`);
+    isAway = true;
+    // The second one of each is one more than may be let through untold.
+    const standings = callers.flatMap((caller) => [limit.admit(caller), limit.admit(caller)]);
+    expect((await Promise.all(standings)).every(({ isAdmitted }) => isAdmitted)).toBe(true);
   });
 
   it("remembers only so many callers, whoever comes", async () => {
