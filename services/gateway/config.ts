@@ -66,7 +66,7 @@ export const gatewayVariables = {
   maxConnections: variable(
     "MAX_CONNECTIONS",
     positiveInteger(10_000, 100_000),
-    "Connections that a gateway has open. From nine tenths on, those on which nothing has come yet make room.",
+    "Connections that a gateway has open. From nine tenths on, those on which no request has come for longest make room.",
   ),
 } as const;
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
@@ -90,6 +91,42 @@ describe("connections", () => {
       await ask(socket);
       socket.destroy();
     }
+    await close(server);
+  }, 60_000);
+});
+
+describe("connections, when it is crowded", () => {
+  it("make room that have begun a request, or are idle after one; those that wait for a reply stay", async () => {
+    const slow: ServerResponse[] = [];
+    const server = createHttpServer((request, response) => {
+      if (request.url === "/slow") slow.push(response);
+      else response.end("x");
+    }, 10);
+    await listen(server, 0, "127.0.0.1");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const ask = async (socket: Socket, path: string) => {
+      const heard = once(server, "request");
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await heard;
+    };
+    const waiting = await Promise.all(Array.from({ length: 3 }, () => open(url)));
+    for (const socket of waiting) await ask(socket, "/slow");
+    const begun = await Promise.all(Array.from({ length: 3 }, () => open(url)));
+    for (const socket of begun) socket.write("G");
+    const idle = await Promise.all(Array.from({ length: 3 }, () => open(url)));
+    for (const socket of idle) await ask(socket, "/");
+    await pause(1_100);
+    const makeRoom = [...begun, ...idle];
+    const cut = makeRoom.map(closing);
+    for (const _ of makeRoom) await ask(await open(url), "/");
+    expect(await Promise.all(cut)).toEqual(makeRoom.map(() => true));
+    const replies = waiting.map((socket) => once(socket, "data"));
+    for (const response of slow) response.end("at last");
+    for (const [reply] of await Promise.all(replies)) {
+      expect((reply as Buffer).toString()).toMatch(/^HTTP\/1\.1 200 .*at last$/s);
+    }
+    for (const socket of waiting) socket.destroy();
+    server.closeAllConnections();
     await close(server);
   }, 60_000);
 });
