@@ -12,7 +12,7 @@ Data: 10,000 users with 3 portfolios each; 200 callers with an RS256 token each.
 durable defaults and a folder of its own, removed afterwards. The load comes from a process of its own (autocannon,
 keep-alive); the systems are loaded in turn, one at a time, after a warm-up.
 
-  1. the founding document's load test: 10,000 GET /v1/portfolios, 100 at once, tokens seen before
+  1. the load test: 10,000 GET /v1/portfolios, 100 at once, tokens seen before
   2. the same with fresh tokens: each token is sent once, and no system has seen it before; signed with RS256
   3. the same, signed with ES256
   4. writes: POST /v1/portfolios; the rows are counted and removed after each round

@@ -36,8 +36,6 @@ export class Course {
   readonly stage: Stage;
   /** Beside each promised time, for a machine that is busy. */
   readonly roomMs: number;
-  /** Requests a second of the constant load. */
-  readonly rate: number;
   readonly broken: string[] = [];
   /** Figures of its own, for people. */
   readonly notes: string[] = [];
@@ -48,10 +46,9 @@ export class Course {
   /** From when on failures come at once, and what that is. */
   known: { readonly at: number; readonly withinMs: number } | undefined;
 
-  constructor(stage: Stage, options: { readonly roomMs: number; readonly rate: number }) {
+  constructor(stage: Stage, { roomMs }: { readonly roomMs: number }) {
     this.stage = stage;
-    this.roomMs = options.roomMs;
-    this.rate = options.rate;
+    this.roomMs = roomMs;
   }
 
   /** The fault begins now; unless it ends later, it also ends now. */

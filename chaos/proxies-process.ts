@@ -1,9 +1,9 @@
-/** The process of the fault proxies: each replica has a way of its own to NATS and to PostgreSQL. */
+/** The process of the fault proxies: each replica has one of its own to NATS and one to PostgreSQL. */
 import { startTcpProxy, type TcpProxy } from "../test/support/tcp-proxy.ts";
+import type { Manner } from "./proxies.ts";
 import { offer } from "./remote.ts";
-import type { Manner } from "./ways.ts";
 
-const ways = new Map<string, TcpProxy>();
+const proxies = new Map<string, TcpProxy>();
 
 function take(proxy: TcpProxy, manner: Manner): void {
   switch (manner.kind) {
@@ -32,11 +32,11 @@ function take(proxy: TcpProxy, manner: Manner): void {
 const functions = {
   async open(name: string, host: string, port: number): Promise<number> {
     const proxy = await startTcpProxy({ host, port });
-    ways.set(name, proxy);
+    proxies.set(name, proxy);
     return proxy.port;
   },
   take(prefix: string, manner: Manner): number {
-    const chosen = [...ways].filter(([name]) => name.startsWith(prefix));
+    const chosen = [...proxies].filter(([name]) => name.startsWith(prefix));
     for (const [, proxy] of chosen) take(proxy, manner);
     return chosen.length;
   },

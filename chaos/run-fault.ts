@@ -49,11 +49,10 @@ export async function runFault(
 ): Promise<Outcome> {
   const { load } = stage;
   await load.call("forget");
-  const rate = options.rate * (fault.rateShare ?? 1);
-  await load.call("setRate", rate);
+  await load.call("setRate", options.rate * (fault.rateShare ?? 1));
   const from = nowMs();
   await sleep(WARM_UP_MS);
-  const course = new Course(stage, { rate, roomMs: options.roomMs });
+  const course = new Course(stage, options);
   await fault.run(course);
   const reference = fault.promise.from === "begin" ? course.begunAt : course.endedAt;
   const goodAt = reference + fault.promise.goodAfterMs + options.roomMs;

@@ -11,9 +11,9 @@ import { type OwnPostgres, startOwnPostgres } from "../test/support/own-postgres
 import { ChaosError } from "./errors.ts";
 import type { LoadFunctions } from "./load/process.ts";
 import { type OwnNats, startOwnNats } from "./nats-server.ts";
+import { type Proxies, startProxies } from "./proxies.ts";
 import { type Remote, startRemote } from "./remote.ts";
 import { logFileOf, type Replica, type ReplicaOptions, startReplica } from "./replica.ts";
-import { startWays, type Ways } from "./ways.ts";
 
 export const SERVICES = ["gateway", "auth", "users", "portfolios", "accounts", "market"] as const;
 export type Service = (typeof SERVICES)[number];
@@ -47,7 +47,7 @@ export interface Stage {
   /** Of the database with all schemas, as the superuser and past the proxies. */
   readonly databaseUrl: string;
   readonly issuer: TestIssuer;
-  readonly ways: Ways;
+  readonly proxies: Proxies;
   readonly load: Remote<LoadFunctions>;
   /** Those that run, in the order in which they were started. */
   readonly replicas: readonly Replica[];
@@ -64,8 +64,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const { folder, keep, log, replicas: counts } = options;
   const logFolder = join(folder, "logs");
   await mkdir(logFolder, { recursive: true });
-  const ways = startWays();
-  keep(() => ways.stop());
+  const proxies = startProxies();
+  keep(() => proxies.stop());
   const load = startRemote<LoadFunctions>(new URL("load/process.ts", import.meta.url));
   keep(() => load.stop());
   const [nats, postgres, issuer] = await Promise.all([
@@ -94,9 +94,9 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const shared = sharedEnvironment(options, issuer);
   const environments = new Map<string, Omit<ReplicaOptions, "logFile">>();
   for (const { service, slot } of slots) {
-    const natsPort = await ways.open("nats", slot, nats.port);
+    const natsPort = await proxies.open("nats", slot, nats.port);
     const url = urls[service];
-    const database = url && throughPort(url, await ways.open("postgres", slot, postgres.port));
+    const database = url && throughPort(url, await proxies.open("postgres", slot, postgres.port));
     const environment = {
       ...shared,
       NATS_URL: `nats://127.0.0.1:${natsPort}`,
@@ -114,7 +114,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   );
   await load.call("prepare", tokens);
   const databaseUrl = Object.assign(new URL(postgres.adminUrl), { pathname: `/${DATABASE}` }).href;
-  return { ...stage, folder, nats, postgres, databaseUrl, issuer, ways, load };
+  return { ...stage, folder, nats, postgres, databaseUrl, issuer, proxies, load };
 }
 
 /** The processes that stand in the slots. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { nowMs } from "../clock.ts";
 import type { Course, Fault } from "../fault.ts";
+import type { Manner } from "../proxies.ts";
 import { type Stage, unreadiness } from "../stage.ts";
-import type { Manner } from "../ways.ts";
 
 const SECONDS_GONE = [1, 10, 60];
 const SILENCE_MS = 5_000;
@@ -43,7 +43,7 @@ function until(course: Course, durationMs: number): Promise<void> {
   return sleep(Math.max(0, course.begunAt + durationMs - nowMs()));
 }
 
-interface Way {
+interface Outage {
   readonly name: string;
   readonly title: string;
   /** Requests that were refused may be done when it goes on. */
@@ -52,7 +52,7 @@ interface Way {
   readonly end: (stage: Stage) => Promise<void> | void;
 }
 
-function goneFor(seconds: number, { name, title, mayBeDoneLate = false, begin, end }: Way): Fault {
+function goneFor(seconds: number, { name, title, mayBeDoneLate = false, begin, end }: Outage): Fault {
   return {
     name: `nats-${name}-${seconds}s`,
     title: `${title} for ${seconds} s`,
@@ -68,13 +68,13 @@ function goneFor(seconds: number, { name, title, mayBeDoneLate = false, begin, e
   };
 }
 
-const killed: Way = {
+const killed: Outage = {
   name: "kill",
   title: "NATS killed, back with nothing in it, gone",
   begin: ({ nats }) => nats.kill(),
   end: ({ nats }) => nats.start(),
 };
-const frozen: Way = {
+const frozen: Outage = {
   name: "freeze",
   title: "NATS frozen",
   mayBeDoneLate: true,
@@ -82,12 +82,12 @@ const frozen: Way = {
   end: ({ nats }) => nats.thaw(),
 };
 
-function unreachable(kind: "silent" | "refuse", title: string): Way {
+function unreachable(kind: "silent" | "refuse", title: string): Outage {
   return {
     name: kind,
     title,
-    begin: ({ ways }) => ways.take("nats", { kind }),
-    end: ({ ways }) => ways.take("nats", { kind: "forward" }),
+    begin: ({ proxies }) => proxies.take("nats", { kind }),
+    end: ({ proxies }) => proxies.take("nats", { kind: "forward" }),
   };
 }
 
@@ -107,12 +107,12 @@ function cut(kind: "reset" | "drop" | "half-open", title: string): Fault {
       toldWithinMs: NOTICED_WITHIN_MS + REFUSED_WITHIN_MS,
     },
     async run(course) {
-      const { ways } = course.stage;
+      const { proxies } = course.stage;
       course.begin();
-      await ways.take("nats", { kind });
+      await proxies.take("nats", { kind });
       if (isTold) return;
       await sleep(SILENCE_MS);
-      await ways.take("nats", { kind: "end swallowed" });
+      await proxies.take("nats", { kind: "end swallowed" });
     },
   };
 }
@@ -128,11 +128,11 @@ function hindered(
     title,
     promise: { ...promise, from: "end" },
     async run(course) {
-      const { ways } = course.stage;
+      const { proxies } = course.stage;
       course.begin();
-      await ways.take("nats", manner);
+      await proxies.take("nats", manner);
       await sleep(SLOWNESS_MS);
-      await ways.take("nats", { kind: "forward" });
+      await proxies.take("nats", { kind: "forward" });
       course.end();
     },
   };
@@ -148,16 +148,16 @@ function partition(service: "portfolios" | "gateway"): Fault {
       const [victim] = stage.replicasOf(service);
       if (!victim) return;
       course.begin();
-      await stage.ways.take("nats", { kind: "silent" }, victim.slot);
+      await stage.proxies.take("nats", { kind: "silent" }, victim.slot);
       await until(course, SILENCE_MS);
-      await stage.ways.take("nats", { kind: "forward" }, victim.slot);
+      await stage.proxies.take("nats", { kind: "forward" }, victim.slot);
       await sleep(BACK_WITHIN_MS);
     },
   };
 }
 
 export const natsFaults: readonly Fault[] = [
-  ...[killed, frozen, silent].flatMap((way) => SECONDS_GONE.map((seconds) => goneFor(seconds, way))),
+  ...[killed, frozen, silent].flatMap((outage) => SECONDS_GONE.map((seconds) => goneFor(seconds, outage))),
   goneFor(5, unreachable("refuse", "NATS refuses connections")),
   cut("half-open", "all connections to NATS half-open"),
   cut("reset", "all connections to NATS reset"),

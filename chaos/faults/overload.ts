@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { nowMs } from "../clock.ts";
 import type { Course, Fault } from "../fault.ts";
 import {
+  INTERVAL_MS,
+  type Interval,
   type OpenLoadPlan,
   type OpenLoadResult,
   runOpenLoad,
-  SLOT_MS,
-  type Slot,
   summed,
 } from "../load/open-load.ts";
 import type { Stage } from "../stage.ts";
@@ -50,22 +50,22 @@ async function burstOf({ replicas, issuer }: Stage, request: Request): Promise<B
       urls: replicas.flatMap(({ url }) => url ?? []),
       ...request,
       tokens,
-      stages: [{ perSecond, seconds }],
+      phases: [{ perSecond, seconds }],
       connections: CONNECTIONS,
       patienceMs: PATIENCE_MS,
     });
 }
 
-function between(slots: readonly Slot[], from: number, to: number): readonly Slot[] {
-  return slots.slice((from * 1_000) / SLOT_MS, (to * 1_000) / SLOT_MS);
+function between(intervals: readonly Interval[], from: number, to: number): readonly Interval[] {
+  return intervals.slice((from * 1_000) / INTERVAL_MS, (to * 1_000) / INTERVAL_MS);
 }
 
 /** The most replies a second. */
 async function peakOf(burst: Burst): Promise<number> {
   let peak = 0;
   for (const perSecond of STEPS) {
-    const { slots } = await burst(perSecond, STEP_SECONDS);
-    const { goodput } = summed(between(slots, ADAPTING_SECONDS, STEP_SECONDS));
+    const { intervals } = await burst(perSecond, STEP_SECONDS);
+    const { goodput } = summed(between(intervals, ADAPTING_SECONDS, STEP_SECONDS));
     if (goodput < CLEARLY_LESS * peak) break;
     peak = Math.max(peak, goodput);
     await sleep(PAUSE_MS);
@@ -98,9 +98,9 @@ async function watch({ replicas }: Stage, isOver: () => boolean): Promise<string
   return faults;
 }
 
-function judgeBurst(course: Course, { slots, unsent }: OpenLoadResult, peak: number): void {
-  const { goodput, refusedMs } = summed(between(slots, ADAPTING_SECONDS, BURST_SECONDS));
-  const all = summed(slots);
+function judgeBurst(course: Course, { intervals, unsent }: OpenLoadResult, peak: number): void {
+  const { goodput, refusedMs } = summed(between(intervals, ADAPTING_SECONDS, BURST_SECONDS));
+  const all = summed(intervals);
   course.note(
     `goodput ${Math.round(goodput)}/s of a peak of ${Math.round(peak)}/s; of ${Math.round(peak * TIMES)}/s that were due, ` +
       `${unsent} found no connection, ${all.succeeded} succeeded, ${all.refused} were refused ` +
@@ -163,10 +163,10 @@ export const overloads: readonly Fault[] = [
     rateShare: 0.2,
     promise,
     async run(course) {
-      const { ways } = course.stage;
-      await ways.take("postgres", { kind: "latency", milliseconds: DATABASE_DELAY_MS });
+      const { proxies } = course.stage;
+      await proxies.take("postgres", { kind: "latency", milliseconds: DATABASE_DELAY_MS });
       await overload(course, { method: "POST", path: "/v1/portfolios", body: '{"name":"One of many"}' });
-      await ways.take("postgres", { kind: "forward" });
+      await proxies.take("postgres", { kind: "forward" });
     },
   },
 ];

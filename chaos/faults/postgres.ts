@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Course, Fault, FaultPromise } from "../fault.ts";
+import type { Manner } from "../proxies.ts";
 import { WITH_DATABASE } from "../stage.ts";
-import type { Manner } from "../ways.ts";
 
 const DOWN_MS = 3_000;
 const SILENCE_MS = 5_000;
@@ -52,10 +52,10 @@ function behind(
   manner: Manner,
   promise: Omit<FaultPromise, "from"> = gone,
 ): Fault {
-  return fault(name, title, { ...promise, from: "end" }, async ({ stage: { ways } }) => {
-    await ways.take("postgres", manner);
+  return fault(name, title, { ...promise, from: "end" }, async ({ stage: { proxies } }) => {
+    await proxies.take("postgres", manner);
     await sleep(SILENCE_MS);
-    await ways.take("postgres", { kind: "forward" });
+    await proxies.take("postgres", { kind: "forward" });
   });
 }
 
@@ -119,17 +119,17 @@ export const postgresFaults: readonly Fault[] = [
     "half-open",
     "all connections to PostgreSQL half-open",
     { goodAfterMs: 4_000, from: "begin", toldWithinMs: TOLD_WITHIN_MS },
-    async ({ stage: { ways } }) => {
-      await ways.take("postgres", { kind: "half-open" });
+    async ({ stage: { proxies } }) => {
+      await proxies.take("postgres", { kind: "half-open" });
       await sleep(SILENCE_MS);
-      await ways.take("postgres", { kind: "end swallowed" });
+      await proxies.take("postgres", { kind: "end swallowed" });
     },
   ),
   fault(
     "reset",
     "all connections to PostgreSQL reset",
     { goodAfterMs: BACK_WITHIN_MS, from: "begin", toldWithinMs: TOLD_WITHIN_MS },
-    ({ stage: { ways } }) => ways.take("postgres", { kind: "reset" }),
+    ({ stage: { proxies } }) => proxies.take("postgres", { kind: "reset" }),
   ),
   fault(
     "read-only",

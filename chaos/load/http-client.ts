@@ -24,7 +24,7 @@ const MAX_SOCKETS = 2_000;
 /** Below the gateway's own, so that it does not close a connection on which a request is just being sent. */
 const IDLE_TIMEOUT_MS = 4_000;
 /** A client that has waited for so long leaves. */
-export const CLIENT_TIMEOUT_MS = 10_000;
+const CLIENT_TIMEOUT_MS = 10_000;
 
 const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, timeout: IDLE_TIMEOUT_MS });
 
@@ -77,8 +77,4 @@ function replyOf({ statusCode, headers }: IncomingMessage, text: string): Reply 
     requestId: String(headers["x-request-id"] ?? ""),
     link: Array.isArray(headers.link) ? headers.link.join(", ") : headers.link,
   };
-}
-
-export function closeConnections(): void {
-  agent.destroy();
 }

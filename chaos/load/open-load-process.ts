@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { type OpenLoadPlan, type OpenLoadResult, SLOT_MS, type Slot } from "./open-load.ts";
+import { INTERVAL_MS, type Interval, type OpenLoadPlan, type OpenLoadResult } from "./open-load.ts";
 import { Schedule } from "./schedule.ts";
 
 const TICK_MS = 5;
@@ -15,38 +15,41 @@ class Connection {
   readonly #patienceMs: number;
   readonly #url: URL;
   readonly #done: (connection: Connection) => void;
-  readonly #slotNow: () => Slot;
+  readonly #intervalNow: () => Interval;
   #socket: Socket | undefined;
   #received: Buffer = Buffer.alloc(0);
   #expected = 0;
-  #dueAt = 0;
   #askedAt = 0;
-  /** Whoever is refused is to wait; who does not is not answered at once. */
+  /** As it was told to when it was refused; how fast it is answered when it comes sooner says nothing. */
   #waitsUntil = 0;
-  #slot: Slot | undefined;
+  #interval: Interval | undefined;
 
-  constructor(url: string, patienceMs: number, slotNow: () => Slot, done: (connection: Connection) => void) {
+  constructor(
+    url: string,
+    patienceMs: number,
+    intervalNow: () => Interval,
+    done: (connection: Connection) => void,
+  ) {
     this.#url = new URL(url);
     this.#patienceMs = patienceMs;
-    this.#slotNow = slotNow;
+    this.#intervalNow = intervalNow;
     this.#done = done;
   }
 
   get isBusy(): boolean {
-    return this.#slot !== undefined;
+    return this.#interval !== undefined;
   }
 
-  ask(request: Buffer, dueAt: number, slot: Slot): void {
-    this.#slot = slot;
-    slot.sent += 1;
-    this.#dueAt = dueAt;
+  ask(request: Buffer, interval: Interval): void {
+    this.#interval = interval;
+    interval.sent += 1;
     this.#askedAt = performance.now();
     this.#socket ??= this.#open();
     this.#socket.write(request);
   }
 
   giveUpIfLate(now: number): void {
-    if (this.#slot && now - this.#askedAt > this.#patienceMs) this.#fail();
+    if (this.#interval && now - this.#askedAt > this.#patienceMs) this.#fail();
   }
 
   close(): void {
@@ -65,7 +68,7 @@ class Connection {
     const lost = () => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
-      if (this.#slot) this.#fail();
+      if (this.#interval) this.#fail();
     };
     socket.on("error", lost).on("close", lost);
     socket.on("data", (data) => this.#read(data));
@@ -85,26 +88,25 @@ class Connection {
     const head = this.#received.toString("latin1", 0, this.#received.indexOf(END_OF_HEAD));
     this.#received = Buffer.alloc(0);
     this.#expected = 0;
-    const slot = this.#slot;
-    this.#slot = undefined;
+    const interval = this.#interval;
+    this.#interval = undefined;
     if (/\r\nconnection: close/i.test(head)) this.#drop();
-    if (slot) this.#count(slot, status, /\r\nretry-after: (\d+)/i.exec(head)?.[1]);
+    if (interval) this.#count(interval, status, /\r\nretry-after: (\d+)/i.exec(head)?.[1]);
     this.#done(this);
   }
 
-  #count(slot: Slot, status: number, retryAfter: string | undefined): void {
+  #count(interval: Interval, status: number, retryAfter: string | undefined): void {
     const now = performance.now();
     if (status >= 200 && status < 300) {
-      slot.succeeded += 1;
-      this.#slotNow().came += 1;
-      slot.succeededMs.push(now - this.#dueAt);
+      interval.succeeded += 1;
+      this.#intervalNow().came += 1;
     } else if (status === 503) {
-      slot.refused += 1;
-      if (this.#askedAt >= this.#waitsUntil) slot.refusedMs.push(now - this.#askedAt);
+      interval.refused += 1;
+      if (this.#askedAt >= this.#waitsUntil) interval.refusedMs.push(now - this.#askedAt);
       if (retryAfter === undefined) return;
-      slot.refusedWithRetryAfter += 1;
+      interval.refusedWithRetryAfter += 1;
       this.#waitsUntil = now + Number(retryAfter) * 1_000;
-    } else slot.other += 1;
+    } else interval.other += 1;
   }
 
   #drop(): void {
@@ -113,8 +115,8 @@ class Connection {
   }
 
   #fail(): void {
-    if (this.#slot) this.#slot.unanswered += 1;
-    this.#slot = undefined;
+    if (this.#interval) this.#interval.unanswered += 1;
+    this.#interval = undefined;
     this.#received = Buffer.alloc(0);
     this.#expected = 0;
     this.#drop();
@@ -126,11 +128,11 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
   const { connections: count, patienceMs, tokens, urls } = plan;
   const requests = tokens.map((token) => requestOf(plan, token));
   const schedule = new Schedule(plan);
-  const slots: Slot[] = [];
+  const intervals: Interval[] = [];
   let asked = 0;
   let startedAt = performance.now();
   const elapsedMs = () => performance.now() - startedAt;
-  const slotNow = () => slotAt(slots, elapsedMs());
+  const intervalNow = () => intervalAt(intervals, elapsedMs());
   const free: Connection[] = [];
   /** False when there is nothing to ask just now. */
   const ask = (connection: Connection) => {
@@ -138,14 +140,14 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
     if (dueMs === undefined) return false;
     const request = requests[asked % requests.length] as Buffer;
     asked += 1;
-    connection.ask(request, startedAt + dueMs, slotAt(slots, dueMs));
+    connection.ask(request, intervalAt(intervals, dueMs));
     return true;
   };
   const done = (connection: Connection) => {
     if (!ask(connection)) free.push(connection);
   };
   const connections = Array.from({ length: count }, (_, index) => {
-    return new Connection(urls[index % urls.length] as string, patienceMs, slotNow, done);
+    return new Connection(urls[index % urls.length] as string, patienceMs, intervalNow, done);
   });
   free.push(...connections);
   for (const connection of connections) await connection.open();
@@ -164,13 +166,13 @@ async function run(plan: OpenLoadPlan): Promise<OpenLoadResult> {
     }, TICK_MS);
   });
   for (const connection of connections) connection.close();
-  return { slots, unsent: schedule.unsent };
+  return { intervals, unsent: schedule.unsent };
 }
 
-function slotAt(slots: Slot[], ms: number): Slot {
-  const index = Math.floor(ms / SLOT_MS);
-  while (slots.length <= index) {
-    slots.push({
+function intervalAt(intervals: Interval[], ms: number): Interval {
+  const index = Math.floor(ms / INTERVAL_MS);
+  while (intervals.length <= index) {
+    intervals.push({
       sent: 0,
       came: 0,
       succeeded: 0,
@@ -178,11 +180,10 @@ function slotAt(slots: Slot[], ms: number): Slot {
       refusedWithRetryAfter: 0,
       other: 0,
       unanswered: 0,
-      succeededMs: [],
       refusedMs: [],
     });
   }
-  return slots[index] as Slot;
+  return intervals[index] as Interval;
 }
 
 function requestOf({ method, path, body }: OpenLoadPlan, token: string): Buffer {

@@ -1,9 +1,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { percentile } from "../../bench/statistics.ts";
 
-/** A stage of a load: so many requests each second, for so long. */
-export interface LoadStage {
+/** A phase of a load: so many requests each second, for so long. */
+export interface LoadPhase {
   readonly perSecond: number;
   readonly seconds: number;
 }
@@ -16,7 +17,7 @@ export interface OpenLoadPlan {
   readonly path: string;
   readonly body?: string;
   readonly tokens: readonly string[];
-  readonly stages: readonly LoadStage[];
+  readonly phases: readonly LoadPhase[];
   /** A request for which no connection is free by its time waits for one. */
   readonly connections: number;
   /** Who waits longer for a connection is never sent; who waits longer for a reply gives up, and connects anew. */
@@ -24,7 +25,7 @@ export interface OpenLoadPlan {
 }
 
 /** What became of the requests that were due in one tenth of a second, and were sent. */
-export interface Slot {
+export interface Interval {
   sent: number;
   /** Replies with status 2xx that came in this tenth, whenever their requests were due. */
   came: number;
@@ -38,19 +39,17 @@ export interface Slot {
   other: number;
   /** No reply in time, or a connection that was lost. */
   unanswered: number;
-  /** How long those that succeeded took, from when they were due. */
-  readonly succeededMs: number[];
   /** How long refusals took, but for clients who were refused before and did not wait as they were told. */
   readonly refusedMs: number[];
 }
 
 export interface OpenLoadResult {
-  readonly slots: readonly Slot[];
+  readonly intervals: readonly Interval[];
   /** For which no connection was free in time. */
   readonly unsent: number;
 }
 
-export const SLOT_MS = 100;
+export const INTERVAL_MS = 100;
 
 /** Sends requests at their time whether or not earlier ones were answered, from a process of its own. */
 export async function runOpenLoad(plan: OpenLoadPlan): Promise<OpenLoadResult> {
@@ -64,11 +63,12 @@ export async function runOpenLoad(plan: OpenLoadPlan): Promise<OpenLoadResult> {
   return reply[0] as OpenLoadResult;
 }
 
-/** The sums of some slots. */
-export function summed(slots: readonly Slot[]) {
-  const sum = (count: (slot: Slot) => number) => slots.reduce((total, slot) => total + count(slot), 0);
-  const sorted = (times: (slot: Slot) => readonly number[]) => slots.flatMap(times).sort((a, b) => a - b);
-  const seconds = (slots.length * SLOT_MS) / 1000;
+/** The sums of some intervals. */
+export function summed(intervals: readonly Interval[]) {
+  const sum = (count: (interval: Interval) => number) =>
+    intervals.reduce((total, interval) => total + count(interval), 0);
+  const refusedMs = intervals.flatMap((interval) => interval.refusedMs).sort((one, other) => one - other);
+  const seconds = (intervals.length * INTERVAL_MS) / 1000;
   return {
     sent: sum(({ sent }) => sent),
     goodput: sum(({ came }) => came) / seconds,
@@ -77,12 +77,6 @@ export function summed(slots: readonly Slot[]) {
     refusedWithRetryAfter: sum(({ refusedWithRetryAfter }) => refusedWithRetryAfter),
     other: sum(({ other }) => other),
     unanswered: sum(({ unanswered }) => unanswered),
-    succeededMs: quantilesOf(sorted(({ succeededMs }) => succeededMs)),
-    refusedMs: quantilesOf(sorted(({ refusedMs }) => refusedMs)),
+    refusedMs: { p50: Math.round(percentile(refusedMs, 50)), p99: Math.round(percentile(refusedMs, 99)) },
   };
-}
-
-function quantilesOf(sorted: readonly number[]) {
-  const at = (share: number) => Math.round(sorted[Math.floor((sorted.length - 1) * share)] ?? 0);
-  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }

@@ -49,7 +49,7 @@ setInterval(tick, TICK_MS);
 
 function timesOf(some: readonly Sample[]) {
   const times = some.map(({ tookMs }) => tookMs).sort((one, other) => one - other);
-  return { p50: percentile(times, 50), p99: percentile(times, 99), longest: times.at(-1) ?? 0 };
+  return { p50: percentile(times, 50), p99: percentile(times, 99) };
 }
 
 const functions = {
@@ -77,7 +77,6 @@ const functions = {
     const failures = all.filter(isFailure);
     return {
       sent: all.length,
-      reads: all.filter(({ kind }) => kind === "read").length,
       failed: failures.length,
       failures: failures.slice(0, SHOWN_FAILURES_MAX),
       okMs: timesOf(all.filter((sample) => !isFailure(sample))),

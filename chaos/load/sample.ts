@@ -26,10 +26,9 @@ export function isFailure({ status, wrong }: Sample): boolean {
 /** What was sent between two moments, and is answered by now. */
 export interface Window {
   readonly sent: number;
-  readonly reads: number;
   readonly failed: number;
   /** Of very many, the first ones. */
   readonly failures: readonly Sample[];
   /** Of those that succeeded. */
-  readonly okMs: { readonly p50: number; readonly p99: number; readonly longest: number };
+  readonly okMs: { readonly p50: number; readonly p99: number };
 }

@@ -1,6 +1,6 @@
 import type { OpenLoadPlan } from "./open-load.ts";
 
-interface ScheduledStage {
+interface ScheduledPhase {
   readonly perMs: number;
   readonly fromMs: number;
   /** The number of its first request, and of the one after its last. */
@@ -11,23 +11,23 @@ interface ScheduledStage {
 /** When requests are due, counted from the first, in milliseconds from the start; nothing is kept of those that wait. */
 export class Schedule {
   readonly #patienceMs: number;
-  readonly #stages: readonly ScheduledStage[];
+  readonly #phases: readonly ScheduledPhase[];
   readonly totalMs: number;
   readonly count: number;
   /** The next one to be sent. */
   #next = 0;
   unsent = 0;
 
-  constructor({ stages, patienceMs }: OpenLoadPlan) {
+  constructor({ phases, patienceMs }: OpenLoadPlan) {
     this.#patienceMs = patienceMs;
     let fromMs = 0;
     let first = 0;
-    this.#stages = stages.map(({ perSecond, seconds }) => {
+    this.#phases = phases.map(({ perSecond, seconds }) => {
       const end = first + Math.floor(perSecond * seconds);
-      const stage = { perMs: perSecond / 1_000, fromMs, first, end };
+      const phase = { perMs: perSecond / 1_000, fromMs, first, end };
       fromMs += seconds * 1_000;
       first = end;
-      return stage;
+      return phase;
     });
     this.totalMs = fromMs;
     this.count = first;
@@ -36,8 +36,8 @@ export class Schedule {
   /** How many are due before this moment. */
   dueBefore(ms: number): number {
     if (ms >= this.totalMs) return this.count;
-    const stage = this.#stages.findLast(({ fromMs }) => fromMs <= ms);
-    return stage ? Math.min(stage.end, stage.first + Math.ceil((ms - stage.fromMs) * stage.perMs)) : 0;
+    const phase = this.#phases.findLast(({ fromMs }) => fromMs <= ms);
+    return phase ? Math.min(phase.end, phase.first + Math.ceil((ms - phase.fromMs) * phase.perMs)) : 0;
   }
 
   /** When the next one was due, if it was; those that have waited too long are passed over. */
@@ -50,8 +50,8 @@ export class Schedule {
     if (this.#next >= this.dueBefore(ms)) return undefined;
     const number = this.#next;
     this.#next += 1;
-    const stage = this.#stages.findLast(({ first }) => first <= number) as ScheduledStage;
-    return stage.fromMs + (number - stage.first) / stage.perMs;
+    const phase = this.#phases.findLast(({ first }) => first <= number) as ScheduledPhase;
+    return phase.fromMs + (number - phase.first) / phase.perMs;
   }
 
   /** All has been sent, or never will be. */

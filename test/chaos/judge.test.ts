@@ -31,12 +31,11 @@ function outcomeOf(
 ): Outcome {
   const fault: Fault = { name: "fault", title: "A fault", promise, run: () => Promise.resolve() };
   // A verdict needs no system.
-  const course = new Course({} as Stage, { roomMs, rate: 100 });
+  const course = new Course({} as Stage, { roomMs });
   Object.assign(course, { begunAt: BEGUN_AT, endedAt: ENDED_AT, known });
-  const times = { p50: 1, p99: 2, longest: 3 };
+  const times = { p50: 1, p99: 2 };
   const window: Window = {
     sent: 1_000,
-    reads: 800,
     failed: failures.length,
     failures,
     okMs: times,

@@ -10,7 +10,7 @@ function scheduled(patienceMs: number): Schedule {
     connections: 1,
     patienceMs,
     // One each 100 ms, then one each 20 ms.
-    stages: [
+    phases: [
       { perSecond: 10, seconds: 1 },
       { perSecond: 50, seconds: 1 },
     ],

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import {
-  type LoadStage,
+  INTERVAL_MS,
+  type LoadPhase,
   type OpenLoadPlan,
   runOpenLoad,
-  SLOT_MS,
   summed,
 } from "../../chaos/load/open-load.ts";
 import { type System, startSystem } from "../support/system.ts";
@@ -42,7 +42,7 @@ afterAll(async () => {
   await proxy.stop();
 });
 
-function load(stages: readonly LoadStage[], own: Partial<OpenLoadPlan> = {}) {
+function load(phases: readonly LoadPhase[], own: Partial<OpenLoadPlan> = {}) {
   return runOpenLoad({
     urls: [system.url],
     method: "POST",
@@ -51,7 +51,7 @@ function load(stages: readonly LoadStage[], own: Partial<OpenLoadPlan> = {}) {
     tokens,
     connections: CONNECTIONS,
     patienceMs: 20_000,
-    stages,
+    phases,
     ...own,
   });
 }
@@ -82,7 +82,7 @@ describe("ten times the load that fits", () => {
   it("is refused but for what fits: at once, with Retry-After; others are answered throughout, and it is over within a second", async () => {
     const looking = 4;
     const most = await load([{ perSecond: 300, seconds: looking }]);
-    const fits = summed(most.slots.slice(0, (looking * 1000) / SLOT_MS)).goodput;
+    const fits = summed(most.intervals.slice(0, (looking * 1000) / INTERVAL_MS)).goodput;
     await delay(2_000);
 
     const gateway = system.replicas.find(({ service }) => service === "gateway");
@@ -92,13 +92,13 @@ describe("ten times the load that fits", () => {
       metrics: () => fetch(`${gateway?.metricsUrl}/metrics`),
     });
     const seconds = 6;
-    const { slots } = await load([
+    const { intervals } = await load([
       { perSecond: fits * 10, seconds },
       { perSecond: fits / 2, seconds: 3 },
     ]);
     const { wrong, tookMs } = await probes();
-    const over = summed(slots.slice(0, (seconds * 1000) / SLOT_MS));
-    const afterwards = summed(slots.slice(((seconds + 1) * 1000) / SLOT_MS));
+    const over = summed(intervals.slice(0, (seconds * 1000) / INTERVAL_MS));
+    const afterwards = summed(intervals.slice(((seconds + 1) * 1000) / INTERVAL_MS));
     const at = (share: number) => Math.round(tookMs[Math.floor((tookMs.length - 1) * share)] ?? 0);
 
     expect([over.other, over.unanswered]).toEqual([0, 0]);
@@ -124,8 +124,8 @@ describe("a caller who asks for many times what fits", () => {
         connections: 50,
       }),
     ]);
-    const refused = summed(greedy.slots);
-    const served = summed(modest.slots);
+    const refused = summed(greedy.intervals);
+    const served = summed(modest.intervals);
     expect(refused.refused).toBeGreaterThan(refused.sent / 2);
     // While the greedy one is being cut back, what it has begun is still ahead of others in the database's queue.
     expect(served.succeeded).toBeGreaterThanOrEqual(served.sent * 0.9);

@@ -1,8 +1,9 @@
-/** The ways to NATS and PostgreSQL, and how they are broken at run time. */
+/** The proxies in front of NATS and PostgreSQL, and how they are broken at run time. */
 import { ChaosError } from "./errors.ts";
 import type { ProxyFunctions } from "./proxies-process.ts";
 import { startRemote } from "./remote.ts";
 
+/** How a proxy treats what goes through it. */
 export type Manner =
   /** As it should be; connections that were lost stay lost. */
   | { readonly kind: "forward" }
@@ -23,7 +24,7 @@ export type Manner =
 
 export type Server = "nats" | "postgres";
 
-export interface Ways {
+export interface Proxies {
   /** @returns the port on 127.0.0.1 that leads to the server. */
   open(server: Server, slot: string, port: number): Promise<number>;
   /** Of all replicas, or of one. */
@@ -31,13 +32,13 @@ export interface Ways {
   stop(): Promise<void>;
 }
 
-export function startWays(): Ways {
+export function startProxies(): Proxies {
   const remote = startRemote<ProxyFunctions>(new URL("proxies-process.ts", import.meta.url));
   return {
     open: (server, slot, port) => remote.call("open", `${server}/${slot}`, "127.0.0.1", port),
     async take(server, manner, slot = "") {
       const count = await remote.call("take", `${server}/${slot}`, manner);
-      if (count === 0) throw new ChaosError(`There is no way ${server}/${slot}.`);
+      if (count === 0) throw new ChaosError(`There is no proxy ${server}/${slot}.`);
     },
     stop: () => remote.stop(),
   };
