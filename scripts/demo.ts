@@ -9,10 +9,10 @@ import { historyOf } from "./demo/history.ts";
 import { help, parseDemoOptions } from "./demo/options.ts";
 import { report, type Told } from "./demo/report.ts";
 import { writeHistory } from "./demo/write-history.ts";
+import { apiUrlOf } from "./development/issuer-addresses.ts";
 import { currentRun } from "./development/run-file.ts";
 
-const host = process.env.SERVER_HOST || "127.0.0.1";
-const url = `http://${host.includes(":") ? `[${host}]` : host}:${process.env.SERVER_PORT || 3000}`;
+const url = apiUrlOf(process.env);
 
 try {
   console.log(await main());

@@ -1,6 +1,7 @@
 // `npm start`: the whole system on this machine. `npm start -- --help` says what it can do.
 import { join } from "node:path";
 import { webClient } from "./development/development-grant.ts";
+import { apiUrlOf } from "./development/issuer-addresses.ts";
 import { commandLine, isRunning, parentOf, portProblem } from "./development/processes.ts";
 import { claimRun } from "./development/run-file.ts";
 import { help, parseStartOptions } from "./development/start-options.ts";
@@ -10,7 +11,7 @@ const root = join(import.meta.dirname, "..");
 const environment = process.env;
 const host = environment.SERVER_HOST || "127.0.0.1";
 const port = Number(environment.SERVER_PORT || 3000);
-const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+const url = apiUrlOf(environment);
 const npmCheckIntervalMs = 500;
 
 // A terminal that was closed takes no more lines; the stop must go on nevertheless.

@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { parse } from "yaml";
-import { PROMETHEUS_RULE_FILE, prometheusRule } from "../../scripts/release/prometheus-rule.ts";
 import { ROOT, sourceOf } from "./support/code.ts";
 import { ofKind } from "./support/documents.ts";
 import { render } from "./support/render.ts";
@@ -16,7 +14,6 @@ describe("the component monitoring", () => {
   it("gives the Prometheus operator the rules that compose's Prometheus has", async () => {
     const [rule] = ofKind(await render("production"), "PrometheusRule");
     expect(rule?.spec).toEqual(parse(sourceOf("deploy/prometheus/butler.rules.yml")));
-    expect(await readFile(PROMETHEUS_RULE_FILE, "utf8")).toBe(await prometheusRule());
   });
 
   it("gives Grafana each dashboard, to the byte, where its sidecar looks", async () => {

@@ -23,14 +23,18 @@ const groups: Readonly<Record<string, Variables>> = {
 };
 
 /** The README's table of settings, made from what the services read. */
-export function environmentTable(): string {
+export function settingsTable(): string {
   const rows = Object.entries(groups).flatMap(([services, variables]) =>
     Object.values(variables).map(
       (variable) =>
-        `| ${services} | \`${variable.name}\` | ${defaultOf(variable)} | ${variable.description} |`,
+        `| ${services} | ${nameOf(variable)} | ${defaultOf(variable)} | ${variable.description} |`,
     ),
   );
   return ["| read by | variable | default | meaning |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function nameOf({ name, secret }: Variable): string {
+  return secret ? `\`${name}\`, or \`${name}_FILE\`` : `\`${name}\``;
 }
 
 function defaultOf({ schema }: Variable): string {
