@@ -10,7 +10,7 @@ import { causesOf } from "./causes.ts";
 import { TokenRefused } from "./compact-jws.ts";
 import { PERSONAL_ACCESS_TOKEN_PREFIX } from "./contract.ts";
 import { useToken } from "./personal-access-tokens.ts";
-import { revocationCheck } from "./revocations.ts";
+import { type RevocationQuestion, revocationCheck } from "./revocations.ts";
 import { noteSession } from "./sessions.ts";
 
 export interface AuthenticationOptions {
@@ -31,7 +31,14 @@ export interface AuthenticationRequest {
  * @throws UNAUTHENTICATED, the same for every bad token: why is in the log, the token never is. ISSUER_UNAVAILABLE.
  */
 export function authentication({ pool, verify, log }: AuthenticationOptions) {
-  const isRevoked = revocationCheck(pool);
+  const check = revocationCheck(pool);
+
+  /** @returns when it was not. */
+  async function refuseRevoked(question: RevocationQuestion): Promise<string> {
+    const { isRevoked, checkedAt } = await check(question);
+    if (isRevoked) throw new TokenRefused("it is revoked");
+    return checkedAt;
+  }
 
   async function ofSignIn(
     token: string,
@@ -41,17 +48,12 @@ export function authentication({ pool, verify, log }: AuthenticationOptions) {
       await verify(token);
     const keys = revocationKeys({ issuer, subject, sessionId, tokenId });
     // Before the user is looked up: a deleted user's old token must not create the user anew.
-    if (await isRevoked({ keys, issuedAt })) throw new TokenRefused("it is revoked");
-    const { user_id: userId } = await call("users.resolve", { issuer, subject, profile });
+    const checkedAt = await refuseRevoked({ keys, issuedAt });
+    const sighting = { issuer, subject, profile, checked_at: checkedAt };
+    const { user_id: userId } = await call("users.resolve", sighting);
     if (sessionId !== undefined) {
-      await noteSession(pool, issuer, {
-        userId,
-        act: "session.started",
-        subject,
-        sessionId,
-        address,
-        requestId,
-      });
+      const act = { userId, act: "session.started", subject, sessionId, address, requestId } as const;
+      await noteSession(pool, issuer, act, checkedAt);
     }
     return withoutAbsent({
       userId,
@@ -71,9 +73,7 @@ export function authentication({ pool, verify, log }: AuthenticationOptions) {
     if (!owner) throw new TokenRefused("there is no such personal access token, or it has expired");
     const { user_id, issuer, subject, scopes, portfolio_id, id } = owner;
     const issuedAt = seconds(owner.created_at);
-    if (await isRevoked({ keys: revocationKeys({ issuer, subject, tokenId: id }), issuedAt })) {
-      throw new TokenRefused("it is revoked");
-    }
+    await refuseRevoked({ keys: revocationKeys({ issuer, subject, tokenId: id }), issuedAt });
     return withoutAbsent({
       userId: user_id,
       subject,

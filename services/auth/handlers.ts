@@ -92,10 +92,10 @@ export function tokenHandlers(
   { pool }: Database,
   signOuts: SignOuts,
 ): Pick<AuthHandlers, "createToken" | "listTokens" | "deleteToken" | "exportTokens"> {
-  const isRevoked = revocationCheck(pool);
+  const check = revocationCheck(pool);
   async function refuseRevoked(principal: Principal): Promise<void> {
     const question = { keys: revocationKeys(principal), issuedAt: principal.issuedAt };
-    if (await isRevoked(question)) throw problem("UNAUTHENTICATED");
+    if ((await check(question)).isRevoked) throw problem("UNAUTHENTICATED");
   }
   const list = (userId: string, cursor?: string, limit?: number) =>
     pageWithin({

@@ -34,14 +34,16 @@ const REVOKE = `
     set revoked_at = now(), expires_at = greatest(r.expires_at, excluded.expires_at)`;
 
 // A token's issue time has whole seconds: one that was issued in the second of the revocation counts as before it.
+// The moment is from before what the statement sees.
 const REVOKED = `
-  select distinct asked.position
+  select statement_timestamp() as "checkedAt", array(select distinct asked.position
   from unnest($1::text[], $2::text[], $3::text[], $4::float8[])
     with ordinality as asked (session, token, identity, issued_at, position)
   join auth.revocations r
     on (r.kind = 'session' and r.key = asked.session)
     or (r.kind = 'token' and r.key = asked.token)
-    or (r.kind = 'identity' and r.key = asked.identity and to_timestamp(asked.issued_at) <= r.revoked_at)`;
+    or (r.kind = 'identity' and r.key = asked.identity and to_timestamp(asked.issued_at) <= r.revoked_at)
+  )::int[] as revoked`;
 
 const LIST = `
   select kind, key, revoked_at, expires_at from auth.revocations
@@ -76,9 +78,17 @@ export function toldOf(
   return events.valuesOf("auth.session_revoked", occurrences);
 }
 
+/** Whether a token is revoked, and when that was so, by the database's clock. */
+export interface RevocationAnswer {
+  readonly isRevoked: boolean;
+  readonly checkedAt: string;
+}
+
 /** Makes the question whether a token is revoked; those asked at the same time share a statement. */
-export function revocationCheck(pool: ConnectionPool): (question: RevocationQuestion) => Promise<boolean> {
-  return coalesce<RevocationQuestion, boolean>({
+export function revocationCheck(
+  pool: ConnectionPool,
+): (question: RevocationQuestion) => Promise<RevocationAnswer> {
+  return coalesce<RevocationQuestion, RevocationAnswer>({
     maxBatchSize: 500,
     maxBatches: 2,
     read: async (questions, askedAt) => {
@@ -89,11 +99,20 @@ export function revocationCheck(pool: ConnectionPool): (question: RevocationQues
         questions.map(({ issuedAt }) => issuedAt),
       ];
       const statement = { name: "auth.revocations.revoked", text: REVOKED, values };
-      const rows = await pool.query<{ position: string }>(statement, askedAt);
-      const revoked = new Set(rows.map(({ position }) => Number(position) - 1));
-      return questions.map((_, position) => revoked.has(position));
+      const [row] = await pool.query<RevokedRow>(statement, askedAt);
+      const { checkedAt, revoked } = row as RevokedRow;
+      return questions.map((_, at) => ({
+        isRevoked: revoked.includes(at + 1),
+        checkedAt: isoTime(checkedAt),
+      }));
     },
   });
+}
+
+interface RevokedRow {
+  readonly checkedAt: string;
+  /** Positions, from 1. */
+  readonly revoked: readonly number[];
 }
 
 /** What is revoked, oldest first, after a position. */

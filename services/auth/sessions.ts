@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import type { Writing } from "../common/database/writing.ts";
-import { revocationKey } from "../common/revocation-key.ts";
+import { revocationKey, soonAfterCheck } from "../common/revocation-key.ts";
 import type { Act } from "./audit-trail.ts";
 
 /** A session that goes on for longer counts as a new one in the audit trail. */
@@ -10,7 +10,8 @@ const REMEMBERED_DAYS = 30;
 const NOTE = `
   with started as (
     insert into auth.sessions (key, identity_key, user_id, subject, expires_at)
-    values ($1, $2, $3, $6, now() + interval '${REMEMBERED_DAYS} days')
+    select $1, $2, $3, $6, now() + interval '${REMEMBERED_DAYS} days'
+    where $10::timestamptz > ${soonAfterCheck}
     on conflict (key) do nothing
     returning user_id
   )
@@ -21,14 +22,18 @@ const USERS_OF = `
   select distinct user_id as "userId", subject from auth.sessions
   where key = $1 or ($1 is null and identity_key = $2)`;
 
-/** Writes the beginning of a session into the audit trail when its first token is seen, and only then. */
+/**
+ * Writes the beginning of a session into the audit trail when its first token is seen, and only then.
+ * @param checkedAt when the token was not revoked; too long ago, the next sight of the session is its first.
+ */
 export async function noteSession(
   pool: ConnectionPool,
   issuer: string,
   { userId, act, subject, sessionId, address, requestId }: Act & { readonly sessionId: string },
+  checkedAt: string,
 ): Promise<void> {
   const keys = [revocationKey(issuer, sessionId), revocationKey(issuer, subject)];
-  const values = [...keys, userId, randomUUIDv7(), act, subject, sessionId, address, requestId];
+  const values = [...keys, userId, randomUUIDv7(), act, subject, sessionId, address, requestId, checkedAt];
   await pool.query({ name: "auth.sessions.note", text: NOTE, values });
 }
 

@@ -10,6 +10,12 @@ export interface RevocationKeys {
   readonly identity: string;
 }
 
+/**
+ * In a statement: from when at least a token's check must be, so that its user cannot have been deleted since. Erasing waits
+ * for two seconds between revoking the tokens and deleting the first thing.
+ */
+export const soonAfterCheck = "statement_timestamp() - interval '1.5 seconds'";
+
 /** 128 bits: enough to tell every session from every other. */
 const KEY_LENGTH = 22;
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { contract } from "../common/contract.ts";
-import { isStorable, Name, PageParams, pageOf, Uuid, Version } from "../common/values.ts";
+import { isStorable, Name, PageParams, pageOf, Time, Uuid, Version } from "../common/values.ts";
 import { ExportedPortfolio } from "../portfolios/contract/portfolio.ts";
 import { Snapshot } from "../portfolios/contract/snapshots.ts";
 
@@ -77,7 +77,11 @@ export const users = contract(
       summary: "Find or create the user of an identity.",
       scope: "internal",
       repeatable: true,
-      params: z.strictObject({ ...Identity.shape, profile: Profile }),
+      params: z.strictObject({
+        ...Identity.shape,
+        profile: Profile,
+        checked_at: Time.meta({ description: "When the token was not revoked, by the database's clock." }),
+      }),
       result: z.strictObject({ user_id: Uuid }),
     },
     me: {

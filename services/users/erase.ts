@@ -6,7 +6,10 @@ import { storing } from "../common/events/outbox.ts";
 import type { portfolios } from "../portfolios/contract.ts";
 import { identitiesOf, type UserStore } from "./identities.ts";
 
-/** Every gateway refuses a revoked token within this; what one let in before is done by then, and is found. */
+/**
+ * Every gateway refuses a revoked token within this; what one let in before is done by then, and is found. And nothing more
+ * is written for a token that was checked before (`soonAfterCheck`).
+ */
 const REVOKED_WITHIN_MS = 2_000;
 
 const ERASE = `

@@ -2,6 +2,8 @@ import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { storing } from "../common/events/outbox.ts";
 import type { Events } from "../common/events.ts";
+import { problem } from "../common/problem.ts";
+import { soonAfterCheck } from "../common/revocation-key.ts";
 import type { Identity, Profile, users } from "./contract.ts";
 
 /** What users are written with. */
@@ -14,6 +16,8 @@ export interface UserStore {
 export interface Sighting {
   readonly identity: Identity;
   readonly profile: Profile;
+  /** When the token was not revoked, by the database's clock. */
+  readonly checkedAt: string;
 }
 
 interface UserRow {
@@ -30,17 +34,18 @@ const FIND = `
   join users.identities i on i.issuer = seen.issuer and i.subject = seen.subject
   join users.users u on u.id = i.user_id`;
 
+// Not by a token that may have been revoked since, with its user deleted: by a process that froze in between, say.
 // Who loses a race inserts nothing; the next FIND sees the winner's row. The foreign key is checked at the statement's end.
 const CREATE = `
   with seen as (
-    select * from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::text[])
-      as seen (issuer, subject, user_id, email, email_verified, preferred_username)
+    select * from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::text[], $7::timestamptz[])
+      as seen (issuer, subject, user_id, email, email_verified, preferred_username, checked_at)
   ), created as (
     insert into users.identities (issuer, subject, user_id)
-    select issuer, subject, user_id from seen order by issuer, subject
+    select issuer, subject, user_id from seen where checked_at > ${soonAfterCheck} order by issuer, subject
     on conflict do nothing
     returning user_id as id
-  ), told as (${storing("users", 7, "created")})
+  ), told as (${storing("users", 8, "created")})
   insert into users.users (id, email, email_verified, preferred_username)
   select created.id, email, email_verified, preferred_username from seen join created on created.id = seen.user_id`;
 
@@ -118,6 +123,7 @@ async function create({ pool, events }: UserStore, sightings: readonly Sighting[
       distinct.map(({ profile }) => profile.email ?? null),
       distinct.map(({ profile }) => profile.email_verified ?? null),
       distinct.map(({ profile }) => profile.preferred_username ?? null),
+      distinct.map(({ checkedAt }) => checkedAt),
       ...events.valuesOf("users.created", created),
     ],
   });
@@ -155,7 +161,8 @@ function bringsNews(user: UserRow, profile: Profile): boolean {
 
 function userAt(found: ReadonlyMap<number, UserRow>, position: number): UserRow {
   const user = found.get(position);
-  if (!user) throw new Error("An identity was neither found nor created.");
+  // Neither found nor created: its token was checked too long ago.
+  if (!user) throw problem("SERVICE_UNAVAILABLE");
   return user;
 }
 

@@ -37,8 +37,8 @@ const service: ServiceModule = (environment) => {
       uses: [auth, portfolios, accounts],
       problemBehind: databaseProblem,
       handlers: {
-        async resolve({ params: { profile, ...identity } }) {
-          return { user_id: await resolve({ identity, profile }) };
+        async resolve({ params: { profile, checked_at: checkedAt, ...identity } }) {
+          return { user_id: await resolve({ identity, profile, checkedAt }) };
         },
 
         async me({ principal, problem }) {

@@ -230,7 +230,7 @@ export const rows: readonly Row[] = [
   internal("accounts.eraseUser",      user),
   internal("market.knownChains",           nothing),
   internal("market.quotes",           () => ({ assets: [{ chain: "ethereum", native: true }] })),
-  internal("users.resolve",           ({ issuer, subject }) => ({ issuer, subject, profile: {} })),
+  internal("users.resolve",           ({ issuer, subject }) => ({ issuer, subject, profile: {}, checked_at: new Date().toISOString() })),
   internal("users.identities",        user),
   internal("portfolios.exportUser",   user),
   internal("portfolios.eraseUser",    user),

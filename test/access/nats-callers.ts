@@ -47,6 +47,7 @@ export async function newTarget(
   const { user_id: userId } = await node.call<{ user_id: string }>("users.resolve", {
     ...identity,
     profile: {},
+    checked_at: new Date().toISOString(),
   });
   const owner = principalOf(userId, identity);
   const [accessToken, logoutToken] = await Promise.all([
@@ -90,7 +91,11 @@ export async function principalFor(
     case "other":
     case "administrator": {
       const identity = { issuer: issuer.url, subject: `${caller}-${randomUUID()}` };
-      const { user_id } = await node.call<{ user_id: string }>("users.resolve", { ...identity, profile: {} });
+      const { user_id } = await node.call<{ user_id: string }>("users.resolve", {
+        ...identity,
+        profile: {},
+        checked_at: new Date().toISOString(),
+      });
       return principalOf(user_id, { ...identity, roles: caller === "administrator" ? [ADMINISTRATOR] : [] });
     }
     case "expired": {

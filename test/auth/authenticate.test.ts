@@ -55,7 +55,12 @@ describe("auth.authenticate", () => {
       scopes: "all",
       expiresAt: exp,
     });
-    expect(auth.resolved.at(-1)).toEqual({ issuer: issuer.url, subject: "alice", profile: email });
+    expect(auth.resolved.at(-1)).toEqual({
+      issuer: issuer.url,
+      subject: "alice",
+      profile: email,
+      checked_at: expect.stringMatching(/^20\d\d-.*Z$/),
+    });
   });
 
   it.each<[string, Record<string, unknown>, Record<string, unknown>]>([

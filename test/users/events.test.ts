@@ -48,7 +48,12 @@ afterAll(async () => {
 });
 
 async function resolve(subject: string): Promise<string> {
-  const identity = { issuer: "https://issuer.example", subject, profile: {} };
+  const identity = {
+    issuer: "https://issuer.example",
+    subject,
+    profile: {},
+    checked_at: new Date().toISOString(),
+  };
   return (await services.callAs<{ user_id: string }>(undefined, "users.resolve", identity)).user_id;
 }
 

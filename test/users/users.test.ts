@@ -30,7 +30,7 @@ interface Identity {
 /** Asks the replica of that number, counted round, whose identity it is. */
 async function resolve({ subject, issuer = ISSUER, profile = {} }: Identity, replica = 0): Promise<string> {
   const { callAs } = replicas[replica % replicas.length] as TestBroker;
-  const params = { issuer, subject, profile };
+  const params = { issuer, subject, profile, checked_at: new Date().toISOString() };
   return (await callAs<{ user_id: string }>(undefined, "users.resolve", params)).user_id;
 }
 
@@ -103,6 +103,22 @@ describe("users.resolve", () => {
     expect(one).not.toBe(two);
   });
 
+  it("creates nobody by a token that was checked too long ago, and finds those who are there", async () => {
+    const subject = someone();
+    const { callAs } = replicas[0] as TestBroker;
+    const ask = (agoMs: number) =>
+      callAs<{ user_id: string }>(undefined, "users.resolve", {
+        issuer: ISSUER,
+        subject,
+        profile: {},
+        checked_at: new Date(Date.now() - agoMs).toISOString(),
+      });
+    await expect(ask(1_600)).rejects.toMatchObject({ type: "SERVICE_UNAVAILABLE" });
+    expect(await rowsOf(subject)).toEqual([]);
+    const id = await resolve({ subject });
+    expect(await ask(1_600)).toEqual({ user_id: id });
+  });
+
   it.each<[string, object]>([
     ["no subject", { issuer: ISSUER, profile: {} }],
     ["an empty subject", { issuer: ISSUER, subject: "", profile: {} }],
@@ -115,7 +131,7 @@ describe("users.resolve", () => {
   ])("refuses %s, and those who ask at the same time do not notice", async (_, params) => {
     const { callAs } = replicas[0] as TestBroker;
     const [refused, ...others] = await Promise.allSettled([
-      callAs(undefined, "users.resolve", params),
+      callAs(undefined, "users.resolve", { checked_at: new Date().toISOString(), ...params }),
       ...Array.from({ length: 5 }, () => resolve({ subject: someone() })),
     ]);
     expect(refused).toMatchObject({ status: "rejected", reason: { type: "VALIDATION_FAILED" } });
