@@ -1,5 +1,5 @@
 /** A route may always have so many requests under way, however slow it is: so few wait in no long line. */
-const MIN_LIMIT = 50;
+const MIN_LIMIT = 100;
 /** Before anything is known; an idle route comes back to it. More only where it is used. */
 const FIRST_LIMIT = 200;
 /** How long requests may take on the whole before there are too many of them... */
@@ -27,6 +27,7 @@ const GROWTH = 0.1;
  */
 export class AdaptiveLimit {
   readonly #ceiling: number;
+  readonly #least: number;
   #limit: number;
   #inFlight = 0;
   #inFlightBefore = 0;
@@ -38,7 +39,8 @@ export class AdaptiveLimit {
   #looksOver = 0;
 
   constructor(ceiling: number) {
-    this.#ceiling = Math.max(MIN_LIMIT, ceiling);
+    this.#ceiling = ceiling;
+    this.#least = Math.min(MIN_LIMIT, ceiling);
     this.#limit = Math.min(FIRST_LIMIT, this.#ceiling);
   }
 
@@ -72,7 +74,7 @@ export class AdaptiveLimit {
     const inFlight = (this.#inFlight + this.#inFlightBefore) / 2;
     this.#inFlightBefore = this.#inFlight;
     const fits = this.#endedPerMs * Math.max(TARGET_MS, this.#baselineMs * TARGET_RATIO);
-    if (inFlight <= Math.max(MIN_LIMIT, fits)) {
+    if (inFlight <= Math.max(this.#least, fits)) {
       this.#looksOver = 0;
       const most = isUsed ? this.#ceiling : Math.min(FIRST_LIMIT, this.#ceiling);
       if (this.#limit < most) this.#limit = Math.min(most, this.#limit * (1 + GROWTH));
@@ -80,6 +82,6 @@ export class AdaptiveLimit {
     }
     this.#looksOver += 1;
     if (this.#looksOver >= LOOKS_BEFORE_CUT)
-      this.#limit = Math.max(MIN_LIMIT, Math.min(this.#limit, fits), this.#limit * MAX_CUT);
+      this.#limit = Math.max(this.#least, Math.min(this.#limit, fits), this.#limit * MAX_CUT);
   }
 }

@@ -34,7 +34,7 @@ async function createChain(): Promise<EvmChain> {
   expect(reply.status).toBe(201);
   const chain = EvmChain.parse(await reply.json());
   expect(reply.headers.get("location")).toBe(`/v1/evm-chains/${chain.id}`);
-  expect(reply.headers.get("etag")).toBe('"1"');
+  expect(reply.headers.get("etag")).toMatch(/^"1\.[\w-]{27}"$/);
   return chain;
 }
 
@@ -71,7 +71,7 @@ describe("/v1/evm-chains", () => {
     expect(await changed.json()).toMatchObject({ id, ...changes, native_symbol: "ETH", version: 2 });
     const late = await administer("PUT", path, { body: changes, headers: { "If-Match": '"1"' } });
     await expectProblem(late, "PRECONDITION_FAILED", 412);
-    expect((await administer("GET", path)).headers.get("etag")).toBe('"2"');
+    expect((await administer("GET", path)).headers.get("etag")).toMatch(/^"2\.[\w-]{27}"$/);
     expect((await administer("DELETE", path)).status).toBe(204);
     await expectProblem(await administer("DELETE", path), "CHAIN_NOT_FOUND", 404);
   });
