@@ -7,8 +7,8 @@ const CROWDED = 0.9;
 /** Whoever has just connected, or was just answered, is about to ask for something. */
 const GRACE_MS = 1_000;
 
-/** Node's own: the reply that is being made on a connection. */
-type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
+/** What Node keeps on a connection of its HTTP server: the reply that is being made. */
+export type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 /**
  * Bounds how many connections there are at once. When it gets crowded, each new one takes the place of the one on which

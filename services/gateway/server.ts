@@ -1,14 +1,8 @@
-import {
-  createServer,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { ConfigurationError } from "../common/config.ts";
 import { type ProblemCode, problemKinds } from "../common/problem.ts";
-import { limitConnections } from "./connection-limit.ts";
+import { type HttpSocket, limitConnections } from "./connection-limit.ts";
 import { problemDocument } from "./problem-response.ts";
 import { cutSlowReaders } from "./slow-readers.ts";
 
@@ -91,10 +85,7 @@ type ParserError = Error & {
 };
 
 /** What Node's parser refuses never becomes a request; its sender is told in the same form as everybody else. */
-function refuse(
-  code: ProblemCode | undefined,
-  socket: Socket & { _httpMessage?: ServerResponse | null },
-): void {
+function refuse(code: ProblemCode | undefined, socket: HttpSocket): void {
   if (!code || !socket.writable || socket._httpMessage?.headersSent) {
     socket.destroy();
     return;

@@ -83,6 +83,8 @@ export const users = contract(
         checked_at: Time.meta({ description: "When the token was not revoked, by the database's clock." }),
       }),
       result: z.strictObject({ user_id: Uuid }),
+      // A new user's token was checked too long ago.
+      problems: ["SERVICE_UNAVAILABLE"],
     },
     me: {
       summary: "Tell who is signed in.",

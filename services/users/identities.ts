@@ -2,7 +2,6 @@ import { randomUUIDv7 } from "node:crypto";
 import type { ConnectionPool } from "../common/database/pool.ts";
 import { storing } from "../common/events/outbox.ts";
 import type { Events } from "../common/events.ts";
-import { problem } from "../common/problem.ts";
 import { soonAfterCheck } from "../common/revocation-key.ts";
 import type { Identity, Profile, users } from "./contract.ts";
 
@@ -68,13 +67,14 @@ const FOLLOW_TOKEN = `
 /**
  * The user ids of many identities, in their order: found, or created at their first sight. Any number of replicas may
  * do this at once for the same identity: the primary key decides, and all get the same id.
+ * Undefined where there is no user, and the token was checked too long ago to create one.
  * @param askedAt since when the first of them has been waiting, as `performance.now()` gave it.
  */
 export async function resolveUsers(
   store: UserStore,
   sightings: readonly Sighting[],
   askedAt?: number,
-): Promise<string[]> {
+): Promise<(string | undefined)[]> {
   const { pool } = store;
   const found = await find(pool, sightings, askedAt);
   const unknown = sightings.filter((_, position) => !found.has(position));
@@ -84,7 +84,7 @@ export async function resolveUsers(
     for (const [position, row] of again) found.set(position, row);
   }
   await followTokens(pool, sightings, found);
-  return sightings.map((_, position) => userAt(found, position).user_id);
+  return sightings.map((_, position) => found.get(position)?.user_id);
 }
 
 /** The identities of a user, by which the user's tokens are known; none when there is no such user. */
@@ -110,7 +110,9 @@ async function find(
 }
 
 async function create({ pool, events }: UserStore, sightings: readonly Sighting[]): Promise<void> {
-  const distinct = [...new Map(sightings.map((sighting) => [keyOf(sighting.identity), sighting])).values()];
+  // Of several of one identity, what was checked last.
+  const inOrder = sightings.toSorted((one, other) => (one.checkedAt < other.checkedAt ? -1 : 1));
+  const distinct = [...new Map(inOrder.map((sighting) => [keyOf(sighting.identity), sighting])).values()];
   const ids = distinct.map(() => randomUUIDv7());
   const created = ids.map((id) => ({ aggregateId: id, payload: { user_id: id } }));
   await pool.query({
@@ -137,8 +139,8 @@ async function followTokens(
 ): Promise<void> {
   const changed = new Map<string, Profile>();
   for (const [position, { profile }] of sightings.entries()) {
-    const user = userAt(found, position);
-    if (bringsNews(user, profile)) changed.set(user.user_id, profile);
+    const user = found.get(position);
+    if (user && bringsNews(user, profile)) changed.set(user.user_id, profile);
   }
   if (changed.size === 0) return;
   const profiles = [...changed.values()];
@@ -157,13 +159,6 @@ async function followTokens(
 function bringsNews(user: UserRow, profile: Profile): boolean {
   const claims = ["email", "email_verified", "preferred_username"] as const;
   return claims.some((claim) => profile[claim] !== undefined && profile[claim] !== user[claim]);
-}
-
-function userAt(found: ReadonlyMap<number, UserRow>, position: number): UserRow {
-  const user = found.get(position);
-  // Neither found nor created: its token was checked too long ago.
-  if (!user) throw problem("SERVICE_UNAVAILABLE");
-  return user;
 }
 
 function keyOf({ issuer, subject }: Identity): string {

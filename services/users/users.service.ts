@@ -26,7 +26,7 @@ const service: ServiceModule = (environment) => {
     const { pool } = database;
     const events = openEvents({ contract: users, pool, log, hearers });
     const store = { pool, events };
-    const resolve = coalesce<Sighting, string>({
+    const resolve = coalesce<Sighting, string | undefined>({
       maxBatchSize: 500,
       maxBatches: 2,
       read: (sightings, askedAt) => resolveUsers(store, sightings, askedAt),
@@ -37,8 +37,10 @@ const service: ServiceModule = (environment) => {
       uses: [auth, portfolios, accounts],
       problemBehind: databaseProblem,
       handlers: {
-        async resolve({ params: { profile, checked_at: checkedAt, ...identity } }) {
-          return { user_id: await resolve({ identity, profile, checkedAt }) };
+        async resolve({ params: { profile, checked_at: checkedAt, ...identity }, problem }) {
+          const user_id = await resolve({ identity, profile, checkedAt });
+          if (user_id === undefined) throw problem("SERVICE_UNAVAILABLE");
+          return { user_id };
         },
 
         async me({ principal, problem }) {
